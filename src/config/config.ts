@@ -1,0 +1,43 @@
+/** The resolved configuration as the rest of the program sees it: plain, complete, read-only values. */
+
+export type LogFormat = "pretty" | "json";
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+export type FabricName = "stock";
+
+/** Where a value came from, for `signalbox check`. */
+export type ConfigOrigin = "flag" | "environment" | "file" | "default";
+
+export interface SignalboxConfig {
+  /** Path of the application module as given; undefined runs the demo. */
+  readonly app: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** Path of a Unix socket to listen on instead of host and port. */
+  readonly listen: string | undefined;
+  /** File mode of that Unix socket, for example 0o660. */
+  readonly listenMode: number;
+  readonly workers: number | "auto";
+  readonly fabric: FabricName;
+  /** Four characters of the URL-safe base64 alphabet; undefined derives it. */
+  readonly hostKey: string | undefined;
+  readonly region: string;
+  readonly adminPort: number;
+  /** Base directory for the control socket and the workers' private sockets; undefined picks one. */
+  readonly runtimeDir: string | undefined;
+  readonly startTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly headTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxHeadBytes: number;
+  readonly maxPendingConnections: number;
+  readonly slowStartMs: number;
+  readonly restartBackoffMinMs: number;
+  readonly restartBackoffMaxMs: number;
+  readonly maxRestarts: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat | "auto";
+  readonly inspect: boolean;
+  readonly inspectPort: number;
+  readonly watch: boolean;
+}
