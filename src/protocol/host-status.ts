@@ -1,0 +1,38 @@
+/** What a host says about itself: the JSON of `/status`, on the admin port and on the control socket alike. */
+
+export type HostState = "starting" | "running" | "draining" | "closed";
+export type WorkerState = "starting" | "ready" | "draining" | "backoff";
+
+/** The public address in use; with `port: 0` in the configuration this is the port that the system picked. */
+export type ListenAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+export interface WorkerStatus {
+  readonly slot: number;
+  /** null while the slot waits out its backoff: there is no process then. */
+  readonly pid: number | null;
+  readonly state: WorkerState;
+  /** Sessions open in the worker now. */
+  readonly sessions: number;
+  /** Connections handed to this slot since the host started. */
+  readonly handedOff: number;
+  readonly restarts: number;
+  readonly uptimeSeconds: number;
+}
+
+export interface HostStatus {
+  readonly version: string;
+  readonly hostKey: string;
+  readonly region: string;
+  readonly pid: number;
+  readonly state: HostState;
+  readonly uptimeSeconds: number;
+  readonly listen: ListenAddress;
+  readonly adminPort: number;
+  readonly fabric: string;
+  /** Absolute path of the application module. */
+  readonly app: string;
+  readonly workers: readonly WorkerStatus[];
+  readonly counters: Readonly<Record<string, number>>;
+}
