@@ -1,0 +1,280 @@
+// Scenario "accept": how many clients a fleet takes in per second and core. Sides stay up during the whole run and are loaded in turn.
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, cpus, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { listTree, readCoreBusySeconds, readTreeCpu } from "../shared/cpu.mjs";
+import { findFreePort, startPinned, stop, waitUntilServing } from "../shared/processes.mjs";
+import { renderSpread, renderTable, writeJson } from "../shared/report.mjs";
+import { summarize, summarizePairRatios } from "../shared/statistics.mjs";
+
+const SERVER_CORE = 0;
+const LOAD_CORE = 1;
+const SETTLE_MS = 1_500; // before each window: the loop fills, the other side's last connections are gone
+const MIN_SATURATION = 0.95;
+const MAX_FAILED_SHARE = 0.001;
+const KINDS = { websocket: "WebSocket-only", polling: "polling-first" };
+
+const OPTIONS = {
+  sides: { type: "string", default: "signalbox,stock", help: "which sides, the first is compared with every other: signalbox, stock, plain" },
+  kinds: { type: "string", default: "websocket,polling", help: "client kinds" },
+  side: { type: "string", multiple: true, default: [], help: "NAME=FILE: one more side, a program that gets BENCH_PORT, BENCH_WORKERS, BENCH_APP" },
+  windows: { type: "string", default: "5", help: "windows per side and kind" },
+  "window-s": { type: "string", default: "5", help: "seconds counted per window" },
+  "warmup-s": { type: "string", default: "8", help: "seconds of load before the first window of a side and kind" },
+  "in-flight": { type: "string", default: "100", help: "WebSocket-only clients under way at once" },
+  "in-flight-polling": { type: "string", default: "300", help: "the same for polling-first: an upgrade waits up to 100 ms for Engine.IO's check" },
+  "polling-order": { type: "string", default: "concurrent", help: "concurrent (as socket.io-client) or sequential" },
+  workers: { type: "string", default: "4", help: "worker processes per fleet" },
+  json: { type: "string", help: "write all figures to this file" },
+  help: { type: "boolean", default: false, help: "show this" },
+};
+
+function showHelp() {
+  console.log("Usage: npm run bench -- accept [options]\n");
+  for (const [name, { default: value, help }] of Object.entries(OPTIONS)) {
+    const suffix = value === undefined || value === false || Array.isArray(value) ? "" : ` (default ${value})`;
+    console.log(`  --${name.padEnd(20)}${help}${suffix}`);
+  }
+}
+
+function readSettings(args) {
+  const { values } = parseArgs({ args, options: OPTIONS });
+  const numbers = {};
+  for (const name of ["windows", "window-s", "warmup-s", "in-flight", "in-flight-polling", "workers"]) {
+    const value = Number(values[name]);
+    if (!(value > 0 && value <= 5_000)) {
+      throw new Error(`--${name} must be a number above 0 and up to 5000`);
+    }
+    numbers[name] = value;
+  }
+  const kinds = values.kinds.split(",").filter(Boolean);
+  const unknownKind = kinds.find((kind) => !Object.hasOwn(KINDS, kind));
+  if (unknownKind !== undefined) {
+    throw new Error(`--kinds: "${unknownKind}" is none of ${Object.keys(KINDS).join(", ")}`);
+  }
+  return { ...values, ...numbers, kinds };
+}
+
+/** What each side runs: arguments of node, and environment. */
+async function describeSides(settings, runtimeDir) {
+  const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+  const app = here("../apps/accept-app.mjs");
+  const common = { BENCH_APP: app, BENCH_WORKERS: String(settings.workers) };
+  const programs = new Map([
+    ["plain", here("../fleets/plain.mjs")],
+    ["stock", here("../fleets/stock.mjs")],
+  ]);
+  const names = settings.sides.split(",").filter(Boolean);
+  for (const text of settings.side) {
+    const [name, file] = text.split("=");
+    programs.set(name, resolve(file));
+    names.push(name);
+  }
+  const sides = [];
+  for (const name of names) {
+    const port = await findFreePort();
+    if (name === "signalbox") {
+      const main = here("../../../dist/cli/main.js");
+      if (!existsSync(main)) {
+        throw new Error("dist/cli/main.js is missing: npm run build");
+      }
+      sides.push({
+        name,
+        port,
+        args: [main, "start", app],
+        env: {
+          SIGNALBOX_PORT: String(port),
+          SIGNALBOX_ADMIN_PORT: "0",
+          SIGNALBOX_WORKERS: String(settings.workers),
+          SIGNALBOX_LOG_FORMAT: "json",
+          SIGNALBOX_RUNTIME_DIR: runtimeDir,
+        },
+      });
+    } else if (programs.has(name)) {
+      sides.push({ name, port, args: [programs.get(name)], env: { ...common, BENCH_PORT: String(port) } });
+    } else {
+      throw new Error(`unknown side "${name}"`);
+    }
+  }
+  return sides;
+}
+
+/** Sends a message to the load process and resolves with its answer of that type. */
+function ask(load, message, answerType) {
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      load.child.off("message", listen);
+      load.child.off("exit", giveUp);
+    };
+    const listen = (answer) => {
+      if (answer.type === answerType) {
+        settle();
+        resolve(answer);
+      }
+    };
+    const giveUp = () => {
+      settle();
+      reject(new Error("the load process ended"));
+    };
+    load.child.on("message", listen);
+    load.child.on("exit", giveUp);
+    load.child.send(message);
+  });
+}
+
+/** One window under load. */
+async function measureWindow({ load, side, kind, settings, leadMs }) {
+  const tree = listTree(side.process.pid);
+  const read = async () => ({
+    counters: await ask(load, { type: "read" }, "counters"),
+    cpu: readTreeCpu(tree),
+    coreBusy: readCoreBusySeconds(SERVER_CORE),
+  });
+  const inFlight = kind === "polling" ? settings["in-flight-polling"] : settings["in-flight"];
+  load.child.send({ type: "start", load: { kind, order: settings["polling-order"], target: { port: side.port }, inFlight } });
+  await sleep(leadMs);
+  const before = await read();
+  await sleep(settings["window-s"] * 1_000);
+  const after = await read();
+  await ask(load, { type: "stop" }, "stopped");
+  const final = await ask(load, { type: "read" }, "counters");
+
+  const seconds = (after.counters.atMs - before.counters.atMs) / 1_000;
+  const accepted = after.counters.accepted - before.counters.accepted;
+  const rootCpu = after.cpu.root - before.cpu.root;
+  const descendantsCpu = after.cpu.descendants - before.cpu.descendants;
+  const serverCpu = rootCpu + descendantsCpu;
+  return {
+    side: side.name,
+    kind,
+    seconds,
+    accepted,
+    failures: final.failures,
+    perSecond: accepted / seconds,
+    perSecondAndCore: accepted / serverCpu,
+    primaryUs: (rootCpu / accepted) * 1e6,
+    workersUs: (descendantsCpu / accepted) * 1e6,
+    totalUs: (serverCpu / accepted) * 1e6,
+    tcpPerClient: (after.counters.tcpConnections - before.counters.tcpConnections) / accepted,
+    saturation: serverCpu / seconds,
+    othersOnServerCore: Math.max(0, (after.coreBusy - before.coreBusy - serverCpu) / seconds),
+    loadCpu: (after.counters.cpuUs - before.counters.cpuUs) / 1e6 / seconds,
+  };
+}
+
+function describeDoubt(window) {
+  if (window.saturation >= MIN_SATURATION) {
+    return "";
+  }
+  if (window.othersOnServerCore > 1 - MIN_SATURATION) {
+    return `  not saturated: other processes took ${(window.othersOnServerCore * 100).toFixed(0)} % of core ${SERVER_CORE}`;
+  }
+  return window.loadCpu > 0.9 ? "  not saturated: the load generator is the limit" : "  not saturated: the number in flight is the limit";
+}
+
+function renderResults(windows, sides, kinds) {
+  const rows = [];
+  for (const kind of kinds) {
+    const reference = windows.filter((window) => window.kind === kind && window.side === sides[0].name);
+    for (const side of sides) {
+      const own = windows.filter((window) => window.kind === kind && window.side === side.name);
+      if (own.length === 0) {
+        continue;
+      }
+      const of = (key) => own.map((window) => window[key]);
+      const ratio =
+        side === sides[0]
+          ? ""
+          : renderSpread(
+              summarizePairRatios(
+                reference.map((window) => window.perSecondAndCore),
+                of("perSecondAndCore"),
+              ),
+              2,
+            );
+      rows.push([
+        KINDS[kind],
+        side.name,
+        renderSpread(summarize(of("perSecond"))),
+        renderSpread(summarize(of("perSecondAndCore"))),
+        summarize(of("totalUs")).median.toFixed(0),
+        summarize(of("primaryUs")).median.toFixed(0),
+        summarize(of("workersUs")).median.toFixed(0),
+        summarize(of("tcpPerClient")).median.toFixed(1),
+        `${(summarize(of("saturation")).min * 100).toFixed(0)} %`,
+        `${(summarize(of("loadCpu")).median * 100).toFixed(0)} %`,
+        ratio,
+      ]);
+    }
+  }
+  return renderTable(
+    ["clients", "side", "per second", "per second and core", "µs CPU", "primary", "workers", "TCP", "server CPU, least", "load CPU", `${sides[0].name} ÷ side`],
+    rows,
+  );
+}
+
+/** Runs the scenario and answers the exit code: 1 when more clients failed than allowed. */
+export async function run(args) {
+  const settings = readSettings(args);
+  if (settings.help) {
+    showHelp();
+    return 0;
+  }
+  if (availableParallelism() < 2) {
+    throw new Error("two cores are needed: one for the servers, one for the load");
+  }
+  const runtimeDir = mkdtempSync(join(tmpdir(), "sb-bench-"));
+  const load = startPinned({ name: "load", core: LOAD_CORE, args: [fileURLToPath(new URL("./load.mjs", import.meta.url))], ipc: true });
+  const windows = [];
+  const sides = await describeSides(settings, runtimeDir);
+  const firstLeadMs = settings["warmup-s"] * 1_000;
+  const expectedSeconds =
+    settings.kinds.length * sides.length * (settings["warmup-s"] + settings.windows * settings["window-s"] + (settings.windows - 1) * (SETTLE_MS / 1_000)) + 5;
+  console.log(
+    `accept: ${sides.map((side) => side.name).join(", ")}; ${settings.kinds.map((kind) => KINDS[kind]).join(", ")}; ` +
+      `${settings.windows} windows of ${settings["window-s"]} s each, in turn; servers on core ${SERVER_CORE}, load on core ${LOAD_CORE}; ` +
+      `Node ${process.version}, ${cpus()[0].model}; load average ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}. Takes about ${Math.ceil(expectedSeconds / 6) / 10} min.`,
+  );
+  try {
+    for (const side of sides) {
+      side.process = startPinned({ name: side.name, core: SERVER_CORE, args: side.args, env: side.env });
+      await waitUntilServing(side.process, side.port);
+    }
+    for (const kind of settings.kinds) {
+      for (let turn = 0; turn < settings.windows; turn++) {
+        for (const side of sides) {
+          const window = await measureWindow({ load, side, kind, settings, leadMs: turn === 0 ? firstLeadMs : SETTLE_MS });
+          windows.push(window);
+          console.log(
+            `${KINDS[kind].padEnd(15)} ${side.name.padEnd(12)} ${turn + 1}/${settings.windows}  ${window.perSecond.toFixed(0).padStart(6)}/s  ` +
+              `${window.perSecondAndCore.toFixed(0).padStart(6)}/s and core  ${window.totalUs.toFixed(0).padStart(5)} µs = ${window.primaryUs.toFixed(0)} primary + ` +
+              `${window.workersUs.toFixed(0)} workers  server CPU ${(window.saturation * 100).toFixed(0)} %${describeDoubt(window)}`,
+          );
+        }
+      }
+    }
+    const totals = await ask(load, { type: "read" }, "counters");
+    const failedShare = totals.failed / Math.max(1, totals.accepted + totals.failed);
+    console.log(`\n${renderResults(windows, sides, settings.kinds)}\n`);
+    console.log(
+      `${totals.accepted} clients accepted, ${totals.failed} failed (${(failedShare * 100).toFixed(3)} %)` +
+        `${totals.failed > 0 ? `: ${Object.entries(totals.failures).map(([reason, count]) => `${count} × ${reason}`).join("; ")}` : ""}`,
+    );
+    if (settings.json !== undefined) {
+      writeJson(settings.json, { scenario: "accept", node: process.version, cpu: cpus()[0].model, settings, failed: totals.failed, accepted: totals.accepted, windows });
+    }
+    if (failedShare > MAX_FAILED_SHARE) {
+      console.error(`More than ${MAX_FAILED_SHARE * 100} % of the clients failed: the figures do not count.`);
+      return 1;
+    }
+    return 0;
+  } finally {
+    await Promise.all(sides.map((side) => side.process && stop(side.process)));
+    await stop(load);
+    rmSync(runtimeDir, { recursive: true, force: true });
+  }
+}
