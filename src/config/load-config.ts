@@ -1,0 +1,98 @@
+/** Reads the environment and the config file and gives the resolved configuration; no other file reads process.env. */
+
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { describeBriefly, readErrorCode } from "../errors.js";
+import type { SignalboxConfig } from "./config.js";
+import { findJsonFault } from "./json-position.js";
+import { type ConfigSources, configPathVariable, type ResolvedConfig, resolveConfig } from "./resolve-config.js";
+
+/** What is taken from variables that belong to others: systemd, the login session, the terminal. */
+export interface RuntimeEnvironment {
+  /** RUNTIME_DIRECTORY: made for the service by systemd and removed with it. */
+  readonly runtimeDirectory: string | undefined;
+  /** XDG_RUNTIME_DIR: private to the user, lives as long as the login session. */
+  readonly xdgRuntimeDir: string | undefined;
+  /** NO_COLOR is set: no colours in anything meant for people. */
+  readonly noColor: boolean;
+}
+
+export interface LoadConfigOptions {
+  /** Text by flag as typed, dashes included: `{ "--port": "3000" }`. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** The value of `--config`; undefined leaves it to SIGNALBOX_CONFIG. */
+  readonly configPath: string | undefined;
+  /** Faults of the command line, to be reported together with those of the settings. */
+  readonly argumentFaults?: readonly string[];
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+}
+
+/** Loads and checks the configuration; the paths in it are absolute. Throws one ConfigError with every fault. */
+export function loadConfig(options: LoadConfigOptions): ResolvedConfig {
+  const { flags, environment = process.env, cwd = process.cwd() } = options;
+  const faults = [...(options.argumentFaults ?? [])];
+  let file: ConfigSources["file"];
+
+  const configPath = options.configPath ?? (environment[configPathVariable] || undefined);
+  if (configPath !== undefined) {
+    const path = resolve(cwd, configPath);
+    const givenBy = options.configPath === undefined ? configPathVariable : "--config";
+    const outcome = readConfigFile(path, givenBy);
+    if ("fault" in outcome) faults.push(outcome.fault);
+    else file = { path, values: outcome.values };
+  }
+  const resolved = resolveConfig({ flags, environment, file, earlierFaults: faults });
+  return { ...resolved, config: makePathsAbsolute(resolved, cwd) };
+}
+
+/** The variables of others that the host heeds. */
+export function readRuntimeEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): RuntimeEnvironment {
+  return {
+    // systemd separates the directories of a unit with more than one by colons; the first is the one for sockets.
+    runtimeDirectory: environment["RUNTIME_DIRECTORY"]?.split(":")[0] || undefined,
+    xdgRuntimeDir: environment["XDG_RUNTIME_DIR"] || undefined,
+    noColor: (environment["NO_COLOR"] ?? "") !== "",
+  };
+}
+
+function readConfigFile(path: string, givenBy: string): { values: Record<string, unknown> } | { fault: string } {
+  const subject = `the config file ${path} (from ${givenBy})`;
+  let text: string;
+  try {
+    // Editors on Windows put a byte order mark first, which JSON.parse does not take.
+    text = readFileSync(path, "utf8").replace(/^\uFEFF/, "");
+  } catch (error) {
+    const isMissing = readErrorCode(error) === "ENOENT";
+    return { fault: isMissing ? `${subject} does not exist` : `${subject} cannot be read: ${describeBriefly(error)}` };
+  }
+  let values: unknown;
+  try {
+    values = JSON.parse(text);
+  } catch {
+    const { line, column } = findJsonFault(text) ?? { line: 1, column: 1 };
+    const hint = "JSON has no comments, no comma after the last entry, and double quotes around every name";
+    return { fault: `${subject} is not JSON at line ${line}, column ${column}; ${hint}` };
+  }
+  if (typeof values !== "object" || values === null || Array.isArray(values)) {
+    return { fault: `${subject} has to hold a JSON object such as { "port": 3000 }` };
+  }
+  return { values: { ...values } };
+}
+
+/** A path in the file is relative to the file, so that the host can be started from anywhere; others to `cwd`. */
+function makePathsAbsolute({ config, origins }: ResolvedConfig, cwd: string): SignalboxConfig {
+  const makeAbsolute = (key: "app" | "listen" | "runtimeDir"): string | undefined => {
+    const { source, name } = origins[key];
+    const path = config[key];
+    return path === undefined ? undefined : resolve(source === "file" ? dirname(name) : cwd, path);
+  };
+  return {
+    ...config,
+    app: makeAbsolute("app"),
+    listen: makeAbsolute("listen"),
+    runtimeDir: makeAbsolute("runtimeDir"),
+  };
+}

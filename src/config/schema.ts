@@ -1,0 +1,255 @@
+/** The one table of settings: names, allowed values, defaults and meanings; everything else is generated from it. Pure. */
+
+import type { SignalboxConfig } from "./config.js";
+import { octalMode, onOff, oneOf, path, textLike, type ValueKind, wholeNumber, wholeNumberOr } from "./value-kinds.js";
+
+export type SettingKey = keyof SignalboxConfig;
+
+/** Headings of the help, in order. */
+export const settingGroups = [
+  "Application and workers",
+  "Public address",
+  "Identity and administration",
+  "Limits and timeouts",
+  "Restarts",
+  "Logging and debugging",
+] as const;
+
+export interface SettingDefinition<T = unknown> {
+  readonly group: (typeof settingGroups)[number];
+  readonly kind: ValueKind<Exclude<T, undefined>>;
+  readonly defaultValue: T;
+  /** What happens while it is unset, for a default of undefined. */
+  readonly whenUnset?: string;
+  /** Stands for the value in the help; it names the unit where there is one. */
+  readonly placeholder: string;
+  /** What it does and why the default is what it is. */
+  readonly description: string;
+  /** Never printed: neither by `check` nor in a fault. */
+  readonly secret?: boolean;
+}
+
+export interface Setting<T = unknown> extends SettingDefinition<T> {
+  readonly key: string;
+  /** `SIGNALBOX_DRAIN_TIMEOUT_MS` */
+  readonly environmentName: string;
+  /** `--drain-timeout-ms` */
+  readonly flagName: string;
+}
+
+const portNumber = wholeNumber(0, 65_535);
+const minute = 60_000;
+
+const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxConfig[Key]> } = {
+  app: {
+    group: "Application and workers",
+    kind: path(),
+    defaultValue: undefined,
+    whenUnset: "the built-in demo runs",
+    placeholder: "PATH",
+    description: "Module of the application; `start` and `check` also take it as their argument.",
+  },
+  workers: {
+    group: "Application and workers",
+    kind: wholeNumberOr("auto", 1, 256),
+    defaultValue: "auto",
+    placeholder: "COUNT",
+    description: "Number of worker processes; auto is one for each CPU that the process may use.",
+  },
+  fabric: {
+    group: "Application and workers",
+    kind: oneOf(["stock"]),
+    defaultValue: "stock",
+    placeholder: "NAME",
+    description: "How the workers reach each other; stock is the cluster adapter of Socket.IO, unchanged.",
+  },
+  watch: {
+    group: "Application and workers",
+    kind: onOff(),
+    defaultValue: false,
+    placeholder: "",
+    description: "Replaces the workers whenever a file of the application changes; off because it is for development.",
+  },
+  host: {
+    group: "Public address",
+    kind: textLike(/^[^\s/[\]]+$/, "an IP address (IPv6 without brackets) or a host name"),
+    defaultValue: "127.0.0.1",
+    placeholder: "ADDRESS",
+    description: "Address to listen on; only this machine by default, because a proxy should stand in front.",
+  },
+  port: {
+    group: "Public address",
+    kind: portNumber,
+    defaultValue: 3000,
+    placeholder: "PORT",
+    description: "TCP port to listen on; 0 lets the system pick one, and 3000 is what Node tutorials use.",
+  },
+  listen: {
+    group: "Public address",
+    kind: path(),
+    defaultValue: undefined,
+    whenUnset: "host and port are used",
+    placeholder: "PATH",
+    description: "Unix socket to listen on instead of host and port.",
+  },
+  listenMode: {
+    group: "Public address",
+    kind: octalMode(),
+    defaultValue: 0o660,
+    placeholder: "MODE",
+    description: "File mode of that Unix socket, in octal; a proxy in the same group may connect by default.",
+  },
+  hostKey: {
+    group: "Identity and administration",
+    kind: textLike(/^[A-Za-z0-9_-]{4}$/, "4 characters out of A-Z, a-z, 0-9, - and _"),
+    defaultValue: undefined,
+    whenUnset: "derived from the machine and the public address",
+    placeholder: "KEY",
+    description: "Names this host at the start of every session id; it has to stay the same across restarts.",
+  },
+  region: {
+    group: "Identity and administration",
+    kind: textLike(/^[a-z0-9][a-z0-9-]{0,31}$/, "1 to 32 characters out of a-z, 0-9 and - (not first)"),
+    defaultValue: "default",
+    placeholder: "NAME",
+    description: "Name of the region this host is in; one region needs no name of its own.",
+  },
+  adminPort: {
+    group: "Identity and administration",
+    kind: portNumber,
+    defaultValue: 9464,
+    placeholder: "PORT",
+    description:
+      "Port of health, metrics and status on 127.0.0.1; 0 lets the system pick one, 9464 is customary for metrics.",
+  },
+  runtimeDir: {
+    group: "Identity and administration",
+    kind: path(),
+    defaultValue: undefined,
+    whenUnset: "that of systemd, of the login session, or one under the temporary directory",
+    placeholder: "PATH",
+    description: "Directory for the control socket and the private sockets of the workers.",
+  },
+  startTimeoutMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1, 10 * minute),
+    defaultValue: 30_000,
+    placeholder: "MS",
+    description: "Milliseconds a worker has to become ready; enough for an application that connects to a database.",
+  },
+  drainTimeoutMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(0, 10 * minute),
+    defaultValue: 10_000,
+    placeholder: "MS",
+    description:
+      "Milliseconds over which a stopping worker closes its clients, so that they do not all reconnect at once; " +
+      "the default ends well before service managers lose patience.",
+  },
+  headTimeoutMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1, 10 * minute),
+    defaultValue: 10_000,
+    placeholder: "MS",
+    description:
+      "Milliseconds a new connection has to send its first request head; long enough for a slow phone, " +
+      "short enough to shed idle connections.",
+  },
+  requestTimeoutMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(0, 24 * 60 * minute),
+    defaultValue: 300_000,
+    placeholder: "MS",
+    description: "Milliseconds a whole request may take to arrive, 0 for no limit; the default is that of Node.",
+  },
+  keepAliveTimeoutMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1, 60 * minute),
+    defaultValue: 65_000,
+    placeholder: "MS",
+    description:
+      "Milliseconds an idle connection stays open between requests; above the 60 s of nginx, " +
+      "so that nginx never sends a request into a closing connection.",
+  },
+  maxHeadBytes: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1024, 65_536),
+    defaultValue: 16_384,
+    placeholder: "BYTES",
+    description: "Bytes a request head may have, cookies included; the default is that of Node.",
+  },
+  maxPendingConnections: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1, 1_000_000),
+    defaultValue: 4096,
+    placeholder: "COUNT",
+    description:
+      "Connections that may wait for their head or for a ready worker; beyond it new ones are refused, " +
+      "which bounds the memory of a burst.",
+  },
+  slowStartMs: {
+    group: "Restarts",
+    kind: wholeNumber(0, 10 * minute),
+    defaultValue: 10_000,
+    placeholder: "MS",
+    description: "Milliseconds over which a new worker's share of new sessions grows, so that it can warm up.",
+  },
+  restartBackoffMinMs: {
+    group: "Restarts",
+    kind: wholeNumber(1, 10 * minute),
+    defaultValue: 500,
+    placeholder: "MS",
+    description: "Milliseconds before the first restart of a crashed worker; short, as most crashes are single ones.",
+  },
+  restartBackoffMaxMs: {
+    group: "Restarts",
+    kind: wholeNumber(1, 60 * minute),
+    defaultValue: 30_000,
+    placeholder: "MS",
+    description: "Milliseconds that the growing wait between restarts never exceeds; a repaired fault heals in this time.",
+  },
+  maxRestarts: {
+    group: "Restarts",
+    kind: wholeNumber(1, 1000),
+    defaultValue: 10,
+    placeholder: "COUNT",
+    description: "Restarts without any worker becoming ready after which the host gives up; ten take about two minutes and a half.",
+  },
+  logLevel: {
+    group: "Logging and debugging",
+    kind: oneOf(["trace", "debug", "info", "warn", "error"]),
+    defaultValue: "info",
+    placeholder: "LEVEL",
+    description: "Least level that is logged: trace, debug, info, warn or error; info tells the life of the host.",
+  },
+  logFormat: {
+    group: "Logging and debugging",
+    kind: oneOf(["auto", "pretty", "json"]),
+    defaultValue: "auto",
+    placeholder: "FORMAT",
+    description: "Form of the log: pretty, json, or auto, which is pretty on a terminal and json otherwise.",
+  },
+  inspect: {
+    group: "Logging and debugging",
+    kind: onOff(),
+    defaultValue: false,
+    placeholder: "",
+    description: "Opens Node's debugger in every worker, on 127.0.0.1; off because whoever reaches it can run code.",
+  },
+  inspectPort: {
+    group: "Logging and debugging",
+    kind: wholeNumber(1, 65_535),
+    defaultValue: 9229,
+    placeholder: "PORT",
+    description: "Port of the first worker's debugger, each further worker one higher; 9229 is what tools look for.",
+  },
+};
+
+function completeSetting([key, definition]: [string, SettingDefinition]): Setting {
+  const words = key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+  const environmentName = `SIGNALBOX_${words.join("_").toUpperCase()}`;
+  return { ...definition, key, environmentName, flagName: `--${words.join("-")}` };
+}
+
+/** Every setting, in the order of the help and of the README. */
+export const configSettings: readonly Setting[] = Object.entries(definitions).map(completeSetting);
