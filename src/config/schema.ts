@@ -168,7 +168,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 65_000,
     placeholder: "MS",
     description:
-      "Milliseconds an idle connection stays open between requests; above the 60 s of nginx, " +
+      "Milliseconds an idle connection stays open between requests; above the 60 seconds of nginx, " +
       "so that nginx never sends a request into a closing connection.",
   },
   maxHeadBytes: {

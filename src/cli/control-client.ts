@@ -1,0 +1,144 @@
+/** Finds the running host through the control sockets in the runtime directory and asks it for its status. */
+
+import { readdirSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { z } from "zod";
+import { describeBriefly, NotRunningError, readErrorCode } from "../errors.js";
+import type { HostStatus } from "../protocol/host-status.js";
+
+const count = z.number().nonnegative();
+
+const hostStatusSchema: z.ZodType<HostStatus> = z.object({
+  version: z.string(),
+  hostKey: z.string(),
+  region: z.string(),
+  pid: count,
+  state: z.enum(["starting", "running", "draining", "closed"]),
+  uptimeSeconds: count,
+  listen: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("tcp"), host: z.string(), port: count }),
+    z.object({ kind: z.literal("unix"), path: z.string() }),
+  ]),
+  adminPort: count,
+  fabric: z.string(),
+  app: z.string(),
+  workers: z.array(
+    z.object({
+      slot: count,
+      pid: count.nullable(),
+      state: z.enum(["starting", "ready", "draining", "backoff"]),
+      sessions: count,
+      handedOff: count,
+      restarts: count,
+      uptimeSeconds: count,
+    }),
+  ),
+  counters: z.record(z.string(), z.number()),
+});
+
+export interface FindHostOptions {
+  /** The socket that the configuration points to. */
+  readonly controlSocketPath: string;
+  /** The directory that holds a directory for each host. */
+  readonly baseDir: string;
+  /** For a whole request, from connecting to the end of the answer. */
+  readonly timeoutMs: number;
+}
+
+export interface FoundHost {
+  readonly socketPath: string;
+  readonly status: HostStatus;
+}
+
+/** Asks the host at the given control socket, else the only other one that answers; throws NotRunningError. */
+export async function findHost({ controlSocketPath, baseDir, timeoutMs }: FindHostOptions): Promise<FoundHost> {
+  let refusal: unknown;
+  try {
+    return { socketPath: controlSocketPath, status: await requestStatus(controlSocketPath, timeoutMs) };
+  } catch (error) {
+    refusal = error;
+  }
+  const others = listControlSockets(baseDir).filter((path) => path !== controlSocketPath);
+  const answers = await Promise.allSettled(
+    others.map(async (socketPath) => ({ socketPath, status: await requestStatus(socketPath, timeoutMs) })),
+  );
+  const found = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  throw new NotRunningError(describeAbsence(controlSocketPath, refusal, found), { cause: refusal });
+}
+
+/** The status of the host behind a control socket. */
+export async function requestStatus(socketPath: string, timeoutMs: number): Promise<HostStatus> {
+  const { statusCode, body } = await get(socketPath, "/status", timeoutMs);
+  if (statusCode !== 200) throw new Error(`it answered with HTTP status ${statusCode}`);
+  let answer: unknown;
+  try {
+    answer = JSON.parse(body);
+  } catch (error) {
+    throw new Error("it did not answer with JSON", { cause: error });
+  }
+  const checked = hostStatusSchema.safeParse(answer);
+  if (checked.success) return checked.data;
+  const place = checked.error.issues[0]?.path.join(".") ?? "";
+  throw new Error(`its status cannot be read (at "${place}"); host and command are probably of different versions`);
+}
+
+function get(socketPath: string, path: string, timeoutMs: number): Promise<{ statusCode: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const fail = (error: unknown): void => {
+      reject(signal.aborted ? new Error(`it did not answer within ${timeoutMs} ms`, { cause: error }) : error);
+    };
+    const outgoing = request({ socketPath, path, signal, agent: false, headers: { host: "localhost" } }, (response) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        body += chunk;
+      });
+      response.on("error", fail);
+      response.on("end", () => resolve({ statusCode: response.statusCode ?? 0, body }));
+    });
+    outgoing.on("error", fail);
+    outgoing.end();
+  });
+}
+
+/** Control sockets of every host of this user, those left over by a crash included. */
+function listControlSockets(baseDir: string): string[] {
+  try {
+    const entries = readdirSync(baseDir, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(baseDir, entry.name, "control.sock"));
+  } catch {
+    // No such directory, or not ours to read: either way there is no other host to be found in it.
+    return [];
+  }
+}
+
+function describeAbsence(socketPath: string, refusal: unknown, others: readonly FoundHost[]): string {
+  const missing = `No host answers on ${socketPath}: ${describeRefusal(refusal)}.`;
+  if (others.length === 0) {
+    return `${missing}\nGive status the same flags, variables and config file as start; they decide where the socket is.`;
+  }
+  const lines = others.map(({ socketPath: path, status }) => {
+    const { listen } = status;
+    const flags = listen.kind === "unix" ? `--listen ${listen.path}` : `--host ${listen.host} --port ${listen.port}`;
+    return `  host ${status.hostKey}, pid ${status.pid}, started with ${flags}, control socket ${path}`;
+  });
+  const advice = "Choose one by giving status the same flags, variables and config file as its start.";
+  return `${missing}\n${others.length} other hosts are running:\n${lines.join("\n")}\n${advice}`;
+}
+
+function describeRefusal(refusal: unknown): string {
+  switch (readErrorCode(refusal)) {
+    case "ENOENT":
+      return "there is no such socket";
+    case "ECONNREFUSED":
+      return "nothing listens on it (left over by a host that crashed)";
+    case "EACCES":
+      return "permission denied; run status as the user that the host runs as";
+    default:
+      return describeBriefly(refusal);
+  }
+}

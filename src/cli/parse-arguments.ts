@@ -1,0 +1,103 @@
+/** Takes a command line apart; what is wrong with it is collected, not thrown, so that all of it can be shown. Pure. */
+
+import { parseArgs } from "node:util";
+import { chooseNearestName, renderSuggestion } from "../config/nearest-name.js";
+import { configSettings } from "../config/schema.js";
+
+export const commandNames = ["start", "check", "status"] as const;
+export type CommandName = (typeof commandNames)[number];
+
+export interface CommandLine {
+  readonly command: CommandName;
+  /** Text by flag as typed, dashes included; a bare flag is "true". Unknown flags are here as well. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly configPath: string | undefined;
+  readonly json: boolean;
+  /** To be reported together with the faults of the settings. */
+  readonly faults: readonly string[];
+}
+
+export type ParsedArguments =
+  | { readonly kind: "help"; readonly command: CommandName | undefined }
+  | { readonly kind: "version" }
+  | { readonly kind: "no-command"; readonly fault: string | undefined }
+  | ({ readonly kind: "command" } & CommandLine);
+
+type Token = ReturnType<typeof tokenize>[number];
+type OptionToken = Extract<Token, { kind: "option" }>;
+
+const switches = new Set(configSettings.filter((setting) => setting.kind.isSwitch).map((setting) => setting.flagName));
+const valueFlags = ["--config", ...configSettings.map((setting) => setting.flagName).filter((name) => !switches.has(name))];
+
+/** Parses what follows `signalbox`. `--help` and `--version` win over every fault. */
+export function parseArguments(argv: readonly string[]): ParsedArguments {
+  const flags: Record<string, string> = {};
+  const faults: string[] = [];
+  const positionals: string[] = [];
+
+  const tokens = tokenize(argv);
+  for (let index = 0; index < tokens.length; index++) {
+    const token = tokens[index];
+    if (token?.kind === "positional") positionals.push(token.value);
+    if (token?.kind !== "option") continue;
+    const next = tokens[index + 1];
+    if (token.value !== undefined || !takesValue(token.rawName)) {
+      flags[token.rawName] = token.value ?? "true";
+    } else if (next?.kind === "positional") {
+      flags[token.rawName] = next.value;
+      index += 1;
+    } else if (valueFlags.includes(token.rawName)) {
+      faults.push(`the flag ${token.rawName} needs a value`);
+    } else {
+      flags[token.rawName] = "true";
+    }
+  }
+
+  const [given, ...operands] = positionals;
+  const command = commandNames.find((name) => name === given);
+  if (tokens.some((token) => isOption(token, "help"))) return { kind: "help", command };
+  if (tokens.some((token) => isOption(token, "version"))) return { kind: "version" };
+  if (command === undefined) return { kind: "no-command", fault: describeMissingCommand(given) };
+
+  const app = command === "status" ? undefined : operands.shift();
+  if (app !== undefined && flags["--app"] !== undefined) {
+    faults.push(`the application is given twice, as ${app} and as --app ${flags["--app"]}; keep one of them`);
+  } else if (app !== undefined) {
+    flags["--app"] = app;
+  }
+  faults.push(...operands.map((operand) => `the argument ${JSON.stringify(operand)} is one too many for ${command}`));
+
+  const json = command === "status" && flags["--json"] !== undefined;
+  if (json) delete flags["--json"];
+  const configPath = flags["--config"];
+  delete flags["--config"];
+  if (configPath === "") faults.push("the flag --config needs a value");
+  return { kind: "command", command, flags, configPath: configPath || undefined, json, faults };
+}
+
+/**
+ * Lexes only: with no option declared to take a value, parseArgs leaves the next word a positional, and whether it
+ * belongs to the flag is decided above. (Declared as strings, `--port --host x` would make "--host" the port.)
+ */
+function tokenize(argv: readonly string[]) {
+  const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
+  return tokens;
+}
+
+/** An unknown flag takes the next word if the flag that was probably meant does; else that word would be a second fault. */
+function takesValue(rawName: string): boolean {
+  if (valueFlags.includes(rawName)) return true;
+  const nearest = chooseNearestName(rawName, [...valueFlags, ...switches, "--json", "--help", "--version"]);
+  return nearest !== undefined && valueFlags.includes(nearest);
+}
+
+function isOption(token: Token, name: string): token is OptionToken {
+  return token.kind === "option" && token.name === name;
+}
+
+function describeMissingCommand(given: string | undefined): string | undefined {
+  if (given === undefined) return undefined;
+  const suggestion = renderSuggestion(given, commandNames);
+  return `${JSON.stringify(given)} is not a command${suggestion}\nCommands: ${commandNames.join(", ")}. See signalbox --help.`;
+}

@@ -1,0 +1,113 @@
+/** The help of the program and of each command, generated from the tables of settings and exit codes. Pure. */
+
+import { renderDefault } from "../config/render-config.js";
+import { configSettings, type Setting, settingGroups } from "../config/schema.js";
+import { exitCodeTable } from "./exit-codes.js";
+import type { CommandName } from "./parse-arguments.js";
+
+const columns = 80;
+
+export const commandSummaries: Readonly<Record<CommandName, { usage: string; summary: string; details: string }>> = {
+  start: {
+    usage: "signalbox start [app] [flags]",
+    summary: "run the application on every CPU of this host",
+    details:
+      "Runs the application in one worker process per CPU until SIGTERM or SIGINT; a second signal, 1 s or more " +
+      "after the first, ends it at once. Without an application the built-in demo runs.",
+  },
+  check: {
+    usage: "signalbox check [app] [flags]",
+    summary: "show the configuration and what is wrong with it",
+    details:
+      "Prints every setting with its value and the place it came from, and looks whether the application is there. " +
+      "Starts nothing. Takes the flags of start.",
+  },
+  status: {
+    usage: "signalbox status [--json] [flags]",
+    summary: "show what the running host is doing",
+    details:
+      "Asks the running host over its control socket, which is found by the same flags, variables and config file " +
+      "that the host was started with. If only one host of this user runs, none are needed.",
+  },
+};
+
+/** Settings that say where a host's control socket is. */
+const addressKeys = ["runtimeDir", "hostKey", "host", "port", "listen"];
+
+/** Help of a command, or of the program; ends with a newline. */
+export function renderHelp(command: CommandName | undefined): string {
+  return `${(command === undefined ? programHelp() : commandHelp(command)).join("\n\n")}\n`;
+}
+
+function programHelp(): string[] {
+  const rows = Object.entries(commandSummaries).map(([name, { summary }]): [string, string] => [name, summary]);
+  return [
+    "Usage: signalbox <command> [flags]",
+    "Runs a Socket.IO application on every core of a host.",
+    section("Commands", renderDefinitions(rows)),
+    section("Flags", renderDefinitions([...generalFlags, ["-v, --version", "print the version"]])),
+    "The settings: signalbox start --help",
+    renderExitCodes(),
+  ];
+}
+
+function commandHelp(command: CommandName): string[] {
+  const { usage, details } = commandSummaries[command];
+  const ownFlags: [string, string][] = command === "status" ? [["--json", "print the status as JSON"]] : [];
+  const flags = section("Flags", renderDefinitions([...ownFlags, ["--config PATH", configMeaning], ...generalFlags]));
+  const settings =
+    command === "status"
+      ? [renderSettings("Settings that find the host (the others are accepted)", findSettings(addressKeys))]
+      : settingGroups.map((group) => renderSettings(group, configSettings.filter((setting) => setting.group === group)));
+  return [`Usage: ${usage}`, wrap(details, 0), flags, wrap(namesExplained, 0), ...settings, renderExitCodes()];
+}
+
+const generalFlags: [string, string][] = [["-h, --help", "print help; after a command, that of the command"]];
+const configMeaning = "JSON file of settings (or SIGNALBOX_CONFIG)";
+const namesExplained =
+  "A setting comes from its flag, else its variable, else the config file, else its default. The variable of " +
+  "--drain-timeout-ms is SIGNALBOX_DRAIN_TIMEOUT_MS, its name in the file drainTimeoutMs, and so on.";
+
+function findSettings(keys: readonly string[]): Setting[] {
+  return configSettings.filter((setting) => keys.includes(setting.key));
+}
+
+function renderSettings(heading: string, settings: readonly Setting[]): string {
+  const entries = settings.map((setting) => {
+    const flag = `  ${setting.flagName} ${setting.placeholder}`.trimEnd();
+    return `${flag}\n${wrap(`${setting.description} [${renderDefault(setting)}]`, 6)}`;
+  });
+  return section(heading, entries.join("\n"));
+}
+
+function renderExitCodes(): string {
+  return section("Exit codes", renderDefinitions(exitCodeTable.map(({ code, meaning }) => [String(code), meaning])));
+}
+
+function section(heading: string, body: string): string {
+  return `${heading}:\n${body}`;
+}
+
+/** Terms in one column, their meanings wrapped in another. */
+function renderDefinitions(rows: readonly (readonly [term: string, meaning: string])[]): string {
+  const indent = Math.max(...rows.map(([term]) => term.length)) + 4;
+  const renderRow = ([term, meaning]: readonly [string, string]): string =>
+    `  ${term}`.padEnd(indent) + wrap(meaning, indent).trimStart();
+  return rows.map(renderRow).join("\n");
+}
+
+/** Breaks text between words so that no line is longer than the terminal is wide; a longer word stays whole. */
+function wrap(text: string, indent: number): string {
+  const lines: string[] = [];
+  let line = "";
+  // The tables are written for Markdown as well; a terminal has no use for its backticks.
+  for (const word of text.replaceAll("`", "").split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line].map((content) => " ".repeat(indent) + content).join("\n");
+}

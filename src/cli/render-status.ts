@@ -1,0 +1,55 @@
+/** A host's status as text for a terminal. Pure. */
+
+import { renderColumns } from "../config/render-columns.js";
+import type { HostStatus } from "../protocol/host-status.js";
+
+/** The host, its workers and its counters; ends with a newline. */
+export function renderStatus(status: HostStatus): string {
+  const { listen } = status;
+  const publicAddress = listen.kind === "unix" ? listen.path : `${bracket(listen.host)}:${listen.port}`;
+  const host = renderColumns([
+    ["host key", status.hostKey],
+    ["region", status.region],
+    ["version", status.version],
+    ["state", status.state],
+    ["uptime", renderDuration(status.uptimeSeconds)],
+    ["pid", String(status.pid)],
+    ["listening on", publicAddress],
+    ["admin", `127.0.0.1:${status.adminPort}`],
+    ["fabric", status.fabric],
+    ["app", status.app],
+  ]);
+  const workers = status.workers.map((worker) => [
+    String(worker.slot),
+    worker.pid === null ? "-" : String(worker.pid),
+    worker.state,
+    String(worker.sessions),
+    String(worker.handedOff),
+    String(worker.restarts),
+    worker.pid === null ? "-" : renderDuration(worker.uptimeSeconds),
+  ]);
+  const head = ["slot", "pid", "state", "sessions", "handed off", "restarts", "uptime"];
+  const sections = [host, `workers\n${renderColumns([head, ...workers], "  ")}`];
+
+  const counters = Object.entries(status.counters).map(([name, value]) => [name, String(value)]);
+  if (counters.length > 0) sections.push(`counters\n${renderColumns(counters, "  ")}`);
+  return `${sections.join("\n\n")}\n`;
+}
+
+/** The two largest units: `3 d 4 h`, `5 min 0 s`, `12 s`. */
+export function renderDuration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86_400), "d"],
+    [Math.floor(whole / 3600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "min"],
+    [whole % 60, "s"],
+  ];
+  const first = parts.findIndex(([amount]) => amount > 0);
+  const shown = first === -1 ? parts.slice(-1) : parts.slice(first, first + 2);
+  return shown.map(([amount, unit]) => `${amount} ${unit}`).join(" ");
+}
+
+function bracket(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

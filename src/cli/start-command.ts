@@ -1,0 +1,33 @@
+/** `signalbox start`: loads the configuration and hands over to the primary until the host has ended. */
+
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadConfig, readRuntimeEnvironment } from "../config/load-config.js";
+import { SignalboxError } from "../errors.js";
+import type { CommandLine } from "./parse-arguments.js";
+
+/** Resolves with the exit code when the host has ended; throws what kept it from starting. */
+export async function runStartCommand({ flags, configPath, faults }: CommandLine): Promise<number> {
+  refuseUnsupportedPlatform(process.platform);
+  const { config, origins } = loadConfig({ flags, configPath, argumentFaults: faults });
+  const environment = readRuntimeEnvironment();
+  // Loaded last, so that a fault in the configuration is told without loading the rest of the program.
+  const { runPrimary } = await import("../primary/primary.js");
+  const { exitCode } = await runPrimary({ config, origins, environment, demoAppPath: findDemoApp() });
+  return exitCode;
+}
+
+/** Throws where sockets cannot be handed to another process. */
+export function refuseUnsupportedPlatform(platform: NodeJS.Platform): void {
+  if (platform !== "win32") return;
+  throw new SignalboxError(
+    "SIGNALBOX_PLATFORM_UNSUPPORTED",
+    "Signalbox does not run on Windows: accepted sockets are handed to the workers, and Node can do that on Unix only. " +
+      "Use Linux, macOS, WSL or a container.",
+  );
+}
+
+/** The demo beside this file: built, or as source when this runs as source. */
+function findDemoApp(): string {
+  return fileURLToPath(new URL(`../demo/app${extname(import.meta.url)}`, import.meta.url));
+}
