@@ -1,0 +1,312 @@
+/** The chat page: ties the connection, the outbox and the view together. */
+
+import { readAddress } from "/signalbox/client/index.js";
+import { Connection } from "./connection.js";
+import { cleanRoom, makeGuestName, makeMessageId, readName, readRoom, rememberName, roomUrl, secondWindowUrl } from "./identity.js";
+import { Outbox } from "./outbox.js";
+import * as view from "./view.js";
+
+const answerTimeoutMs = 8_000;
+const typingEveryMs = 2_000;
+const typingShownMs = 3_500;
+/** Somebody who is back within this time (a reload, a worker that ended) is not announced as gone. */
+const leaveGraceMs = 4_000;
+const maxSeenIds = 2_000;
+
+const byId = (id) => document.getElementById(id);
+const nameInput = byId("name");
+const roomInput = byId("room");
+const messageInput = byId("message");
+
+let name = readName();
+let room = readRoom();
+let you; // this page's member record; undefined until the room is joined
+let people = new Map();
+let totalPeople = 0;
+let unread = 0;
+let hasJoinedBefore = false;
+let lastTypingMs = 0;
+const seenIds = new Set();
+const ownItems = new Map(); // list items of own messages that the server has not confirmed, by message id
+const typingTimers = new Map(); // by name
+const leaveTimers = new Map(); // by name
+
+const connection = new Connection(showState);
+const { socket } = connection;
+const ask = (event, request) => socket.timeout(answerTimeoutMs).emitWithAck(event, request);
+
+const outbox = new Outbox({
+  send: ({ id, text }) => ask("message", { id, text }),
+  onDelivered: ({ id }) => confirmOwn(id),
+  onRefused: ({ id }) => settleOwn(id, "refused", "Not sent: the server did not accept it"),
+});
+
+/* Connection */
+
+function showState({ state, secondsLeft, sessionId, transport }) {
+  const place = sessionId === undefined ? undefined : (readAddress(sessionId) ?? ownPlace());
+  view.showBadge({ state, secondsLeft, place, transport });
+  view.showOffline(state === "reconnecting" ? secondsLeft : undefined, ownItems.size);
+}
+
+/** Where the server says this page is: for a server whose session ids are not addresses. */
+function ownPlace() {
+  return you && { hostKey: you.host, workerSlot: you.worker };
+}
+
+socket.on("connect", () => void join());
+
+socket.on("disconnect", () => {
+  outbox.close();
+  you = undefined;
+  view.announce("Connection lost. Reconnecting.");
+});
+
+async function join() {
+  const isReturning = hasJoinedBefore;
+  const wanted = room;
+  const answer = await ask("join", { name, room, isReturning }).catch(() => ({ ok: false, error: "no-answer" }));
+  if (wanted !== room || !socket.connected) return;
+  if (!answer.ok) return retryJoin(answer.error);
+  you = answer.you;
+  hasJoinedBefore = true;
+  showPeople(answer.people);
+  outbox.open();
+  if (isReturning) view.addNotice(`Reconnected, now on worker ${you.worker}`);
+  view.announce(`Connected to worker ${you.worker}, in room ${room}.`);
+}
+
+function retryJoin(error) {
+  if (error === "invalid-name") setName(makeGuestName());
+  setTimeout(() => socket.connected && !you && void join(), 1_000);
+}
+
+/* People */
+
+function showPeople(list) {
+  people = new Map(list.members.map((member) => [member.id, member]));
+  totalPeople = list.total;
+  drawPeople();
+}
+
+function drawPeople() {
+  view.showPeople([...people.values()], totalPeople, you?.id);
+}
+
+socket.on("people", (list) => showPeople(list));
+
+socket.on("joined", (member, isReturning) => {
+  if (!people.has(member.id)) totalPeople += 1;
+  people.set(member.id, member);
+  drawPeople();
+  const wasAboutToLeave = leaveTimers.has(member.name);
+  stopTimer(leaveTimers, member.name);
+  if (!wasAboutToLeave && !isReturning) view.addNotice(`${member.name} joined`);
+});
+
+socket.on("left", (member) => {
+  if (people.delete(member.id)) totalPeople -= 1;
+  drawPeople();
+  hideTyping(member.name);
+  startTimer(leaveTimers, member.name, leaveGraceMs, () => view.addNotice(`${member.name} left`));
+});
+
+socket.on("renamed", (member, formerName) => {
+  people.set(member.id, member);
+  drawPeople();
+  hideTyping(formerName);
+  view.addNotice(`${formerName} is now ${member.name}`);
+});
+
+socket.on("typing", (member) => {
+  startTimer(typingTimers, member.name, typingShownMs, () => hideTyping(member.name));
+  view.showTyping([...typingTimers.keys()]);
+});
+
+function hideTyping(typist) {
+  stopTimer(typingTimers, typist);
+  view.showTyping([...typingTimers.keys()]);
+}
+
+function startTimer(timers, key, delayMs, then) {
+  stopTimer(timers, key);
+  const timer = setTimeout(() => {
+    timers.delete(key);
+    then();
+  }, delayMs);
+  timers.set(key, timer);
+}
+
+function stopTimer(timers, key) {
+  clearTimeout(timers.get(key));
+  timers.delete(key);
+}
+
+/* Messages */
+
+socket.on("message", (message) => {
+  if (ownItems.has(message.id)) return confirmOwn(message.id);
+  if (isSeen(message.id)) return;
+  hideTyping(message.sender.name);
+  view.addMessage(message, { isOwn: false, state: "delivered" });
+  if (document.hidden) showUnread(unread + 1);
+});
+
+/** Remembers the id; true when it was there already: a message sent again after a break arrives twice. */
+function isSeen(id) {
+  if (seenIds.has(id)) return true;
+  seenIds.add(id);
+  if (seenIds.size > maxSeenIds) seenIds.delete(seenIds.values().next().value);
+  return false;
+}
+
+function sendMessage(text) {
+  const message = { id: makeMessageId(), text, sentAtMs: Date.now(), sender: you ?? { id: "self", name } };
+  isSeen(message.id);
+  const item = view.addMessage(message, { isOwn: true, state: "pending" });
+  ownItems.set(message.id, item);
+  // Only a wait that can be noticed is worth a word.
+  setTimeout(() => ownItems.has(message.id) && view.setDelivery(item, "pending", "Waiting for the connection"), 700);
+  outbox.add(message);
+}
+
+function confirmOwn(id) {
+  settleOwn(id, "delivered", "");
+}
+
+function settleOwn(id, state, text) {
+  const item = ownItems.get(id);
+  if (item) view.setDelivery(item, state, text);
+  ownItems.delete(id);
+}
+
+byId("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = messageInput.value.trim();
+  messageInput.focus();
+  if (text === "") return;
+  sendMessage(text);
+  messageInput.value = "";
+  lastTypingMs = 0;
+});
+
+messageInput.addEventListener("keydown", (event) => {
+  // `isComposing`: Enter then only picks a word of an input method.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  byId("composer").requestSubmit();
+});
+
+messageInput.addEventListener("input", () => {
+  const now = performance.now();
+  if (!you || messageInput.value === "" || now - lastTypingMs < typingEveryMs) return;
+  lastTypingMs = now;
+  socket.volatile.emit("typing");
+});
+
+function showUnread(count) {
+  unread = count;
+  view.showTitle(room, unread);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) showUnread(0);
+});
+
+/* Name and room */
+
+function setName(newName) {
+  name = newName;
+  nameInput.value = newName;
+  rememberName(newName);
+}
+
+async function rename() {
+  const wanted = nameInput.value.trim();
+  if (wanted === name) return;
+  if (wanted === "") return setName(name);
+  const former = name;
+  setName(wanted);
+  if (!you) return; // the join that is to come carries the new name
+  const answer = await ask("rename", { name: wanted }).catch(() => ({ ok: true }));
+  if (!answer.ok) {
+    setName(former);
+    view.addNotice("That name cannot be used here");
+  } else if (you) {
+    you = { ...you, name: wanted };
+    people.set(you.id, you);
+    drawPeople();
+  }
+}
+
+nameInput.addEventListener("change", () => void rename());
+
+byId("name-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void rename();
+  messageInput.focus();
+});
+
+byId("room-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const wanted = cleanRoom(roomInput.value);
+  byId("room-error").textContent = wanted ? "" : "Letters, digits, - and _, up to 32 characters";
+  if (wanted === undefined || wanted === room) return;
+  history.pushState(null, "", roomUrl(wanted));
+  enterRoom(wanted);
+  messageInput.focus();
+});
+
+addEventListener("popstate", () => {
+  if (readRoom() !== room) enterRoom(readRoom());
+});
+
+function enterRoom(newRoom) {
+  room = newRoom;
+  you = undefined;
+  hasJoinedBefore = false;
+  outbox.close();
+  outbox.clear();
+  ownItems.clear();
+  for (const key of [...leaveTimers.keys()]) stopTimer(leaveTimers, key);
+  for (const key of [...typingTimers.keys()]) hideTyping(key);
+  view.clearMessages();
+  showRoom();
+  if (socket.connected) void join();
+}
+
+function showRoom() {
+  roomInput.value = room;
+  byId("room-error").textContent = "";
+  showUnread(0);
+  for (const link of document.querySelectorAll(".second-window")) link.href = secondWindowUrl(room);
+}
+
+/* The rest of the page */
+
+byId("reconnect").addEventListener("click", () => connection.connectNow());
+
+byId("people-toggle").addEventListener("click", (event) => {
+  const isOpen = byId("side").classList.toggle("open");
+  event.currentTarget.setAttribute("aria-expanded", String(isOpen));
+});
+
+byId("copy-link").addEventListener("click", async (event) => {
+  const button = event.currentTarget;
+  const url = String(roomUrl(room));
+  try {
+    await navigator.clipboard.writeText(url);
+    button.textContent = "Copied";
+    view.announce("Link copied.");
+  } catch {
+    // No clipboard on plain http from another machine, or not allowed: then at least the link can be seen and taken.
+    prompt("Link to this room", url);
+  }
+  setTimeout(() => (button.textContent = "Copy link"), 2_000);
+});
+
+nameInput.value = name;
+showRoom();
+showState({ state: "connecting", secondsLeft: 0 });
+connection.connectNow();
+if (matchMedia("(min-width: 51.01rem)").matches) messageInput.focus();
