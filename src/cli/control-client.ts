@@ -118,16 +118,22 @@ function listControlSockets(baseDir: string): string[] {
 
 function describeAbsence(socketPath: string, refusal: unknown, others: readonly FoundHost[]): string {
   const missing = `No host answers on ${socketPath}: ${describeRefusal(refusal)}.`;
-  if (others.length === 0) {
-    return `${missing}\nGive status the same flags, variables and config file as start; they decide where the socket is.`;
-  }
+  const advice =
+    "Give status the same flags, variables and config file as start; they decide where the socket is.\n" +
+    "For a host that systemd runs, name the RuntimeDirectory of its unit, for example --runtime-dir /run/signalbox.";
+  if (others.length === 0) return `${missing}\n${advice}`;
   const lines = others.map(({ socketPath: path, status }) => {
     const { listen } = status;
-    const flags = listen.kind === "unix" ? `--listen ${listen.path}` : `--host ${listen.host} --port ${listen.port}`;
-    return `  host ${status.hostKey}, pid ${status.pid}, started with ${flags}, control socket ${path}`;
+    const address = listen.kind === "unix" ? `--listen ${listen.path}` : `--host ${listen.host} --port ${listen.port}`;
+    return `  host ${status.hostKey}, pid ${status.pid}, ${address}, control socket ${path}`;
   });
-  const advice = "Choose one by giving status the same flags, variables and config file as its start.";
-  return `${missing}\n${others.length} other hosts are running:\n${lines.join("\n")}\n${advice}`;
+  return [
+    missing,
+    `${others.length} other hosts are running:`,
+    ...lines,
+    "Choose one by its address, with the flags shown. One whose port the system picked is asked with",
+    "curl --unix-socket CONTROL_SOCKET http://localhost/status",
+  ].join("\n");
 }
 
 function describeRefusal(refusal: unknown): string {

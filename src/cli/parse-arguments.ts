@@ -27,7 +27,10 @@ type Token = ReturnType<typeof tokenize>[number];
 type OptionToken = Extract<Token, { kind: "option" }>;
 
 const switches = new Set(configSettings.filter((setting) => setting.kind.isSwitch).map((setting) => setting.flagName));
-const valueFlags = ["--config", ...configSettings.map((setting) => setting.flagName).filter((name) => !switches.has(name))];
+const valueFlags = [
+  "--config",
+  ...configSettings.map((setting) => setting.flagName).filter((name) => !switches.has(name)),
+];
 
 /** Parses what follows `signalbox`. `--help` and `--version` win over every fault. */
 export function parseArguments(argv: readonly string[]): ParsedArguments {

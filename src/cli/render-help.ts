@@ -32,7 +32,7 @@ export const commandSummaries: Readonly<Record<CommandName, { usage: string; sum
 };
 
 /** Settings that say where a host's control socket is. */
-const addressKeys = ["runtimeDir", "hostKey", "host", "port", "listen"];
+const addressKeys = ["runtimeDir", "host", "port", "listen"];
 
 /** Help of a command, or of the program; ends with a newline. */
 export function renderHelp(command: CommandName | undefined): string {
@@ -58,7 +58,12 @@ function commandHelp(command: CommandName): string[] {
   const settings =
     command === "status"
       ? [renderSettings("Settings that find the host (the others are accepted)", findSettings(addressKeys))]
-      : settingGroups.map((group) => renderSettings(group, configSettings.filter((setting) => setting.group === group)));
+      : settingGroups.map((group) =>
+          renderSettings(
+            group,
+            configSettings.filter((setting) => setting.group === group),
+          ),
+        );
   return [`Usage: ${usage}`, wrap(details, 0), flags, wrap(namesExplained, 0), ...settings, renderExitCodes()];
 }
 

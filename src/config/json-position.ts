@@ -5,7 +5,8 @@ export interface TextPosition {
   readonly column: number;
 }
 
-const stringPattern = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+// JSON strings hold everything from the space on (no control characters) but the quote and a lone backslash.
+const stringPattern = /"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const scalarPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const spacePattern = /[ \t\n\r]*/y;
 

@@ -52,9 +52,9 @@ export function readRuntimeEnvironment(
 ): RuntimeEnvironment {
   return {
     // systemd separates the directories of a unit with more than one by colons; the first is the one for sockets.
-    runtimeDirectory: environment["RUNTIME_DIRECTORY"]?.split(":")[0] || undefined,
-    xdgRuntimeDir: environment["XDG_RUNTIME_DIR"] || undefined,
-    noColor: (environment["NO_COLOR"] ?? "") !== "",
+    runtimeDirectory: environment.RUNTIME_DIRECTORY?.split(":")[0] || undefined,
+    xdgRuntimeDir: environment.XDG_RUNTIME_DIR || undefined,
+    noColor: (environment.NO_COLOR ?? "") !== "",
   };
 }
 

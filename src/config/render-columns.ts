@@ -9,6 +9,9 @@ export function renderColumns(rows: readonly (readonly string[])[], indent = "")
     });
   }
   const renderRow = (row: readonly string[]): string =>
-    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   return rows.map((row) => `${indent}${renderRow(row)}`).join("\n");
 }

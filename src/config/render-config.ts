@@ -27,7 +27,13 @@ export function renderMarkdownTable(settings: readonly Setting[] = configSetting
   const rows = settings.map((setting) => {
     const isUnset = setting.defaultValue === undefined;
     const shown = isUnset ? renderDefault(setting) : `\`${renderDefault(setting)}\``;
-    const cells = [code(setting.key), code(setting.flagName), code(setting.environmentName), shown, setting.description];
+    const cells = [
+      code(setting.key),
+      code(setting.flagName),
+      code(setting.environmentName),
+      shown,
+      setting.description,
+    ];
     return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   });
   const head = ["| Setting | Flag | Environment | Default | Meaning |", "|---|---|---|---|---|"];

@@ -118,7 +118,13 @@ function isServiceLink(name: string, text: string): boolean {
   return /^SIGNALBOX_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))/.test(name) || /^(tcp|udp):\/\//.test(text);
 }
 
-function acceptValue(setting: Setting, given: unknown, coerced: unknown, origin: SettingOrigin, findings: Findings): void {
+function acceptValue(
+  setting: Setting,
+  given: unknown,
+  coerced: unknown,
+  origin: SettingOrigin,
+  findings: Findings,
+): void {
   const checked = setting.kind.schema.safeParse(coerced);
   if (checked.success) {
     findings.valueByKey.set(setting.key, checked.data);

@@ -206,14 +206,16 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     kind: wholeNumber(1, 60 * minute),
     defaultValue: 30_000,
     placeholder: "MS",
-    description: "Milliseconds that the growing wait between restarts never exceeds; a repaired fault heals in this time.",
+    description:
+      "Milliseconds that the growing wait between restarts never exceeds; a repaired fault heals in this time.",
   },
   maxRestarts: {
     group: "Restarts",
     kind: wholeNumber(1, 1000),
     defaultValue: 10,
     placeholder: "COUNT",
-    description: "Restarts without any worker becoming ready after which the host gives up; ten take about two minutes and a half.",
+    description:
+      "Restarts without any worker becoming ready after which the host gives up; ten take about two minutes and a half.",
   },
   logLevel: {
     group: "Logging and debugging",

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { renderDuration, renderStatus } from "../../src/cli/render-status.js";
+import { exampleStatus } from "./example-status.js";
+
+test("the host, its workers and its counters are shown in aligned columns", () => {
+  assert.equal(
+    renderStatus(exampleStatus),
+    `host key      ab12
+region        eu
+version       0.1.0
+state         running
+uptime        1 h 1 min
+pid           100
+listening on  127.0.0.1:3000
+admin         127.0.0.1:9464
+fabric        stock
+app           /srv/app.js
+
+workers
+  slot  pid  state    sessions  handed off  restarts  uptime
+  0     101  ready    12        340         0         1 h 1 min
+  1     -    backoff  0         7           3         -
+
+counters
+  connections_total  347
+  refused_total      0
+`,
+  );
+});
+
+test("a Unix socket is shown by its path, an IPv6 address in brackets", () => {
+  assert.match(
+    renderStatus({ ...exampleStatus, listen: { kind: "unix", path: "/run/s.sock" } }),
+    /on {2}\/run\/s\.sock\n/,
+  );
+  assert.match(
+    renderStatus({ ...exampleStatus, listen: { kind: "tcp", host: "::1", port: 80 } }),
+    /on {2}\[::1\]:80\n/,
+  );
+});
+
+test("without counters there is no section for them", () => {
+  assert.doesNotMatch(renderStatus({ ...exampleStatus, counters: {} }), /counters/);
+});
+
+describe("a duration is told in its two largest units", () => {
+  const cases: [seconds: number, text: string][] = [
+    [0, "0 s"],
+    [0.9, "0 s"],
+    [59, "59 s"],
+    [60, "1 min 0 s"],
+    [3661, "1 h 1 min"],
+    [86_400, "1 d 0 h"],
+    [273_600, "3 d 4 h"],
+  ];
+  for (const [seconds, text] of cases) {
+    test(`${seconds} seconds are ${text}`, () => assert.equal(renderDuration(seconds), text));
+  }
+});
