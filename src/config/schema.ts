@@ -184,15 +184,17 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 4096,
     placeholder: "COUNT",
     description:
-      "Connections that may wait for their head or for a ready worker; beyond it new ones are refused, " +
-      "which bounds the memory of a burst.",
+      "Connections that may wait to send their head, and as many for a ready worker; beyond it the oldest without " +
+      "a head is closed and new requests get 503, which bounds the memory of a burst.",
   },
   slowStartMs: {
     group: "Restarts",
     kind: wholeNumber(0, 10 * minute),
     defaultValue: 10_000,
     placeholder: "MS",
-    description: "Milliseconds over which a new worker's share of new sessions grows, so that it can warm up.",
+    description:
+      "Milliseconds for which a new worker gets at most every other new session; being empty it would get them all " +
+      "while it is still cold.",
   },
   restartBackoffMinMs: {
     group: "Restarts",
@@ -215,7 +217,8 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 10,
     placeholder: "COUNT",
     description:
-      "Restarts without any worker becoming ready after which the host gives up; ten take about two minutes and a half.",
+      "Restarts, of all workers together, without one becoming ready after which the host gives up; " +
+      "a service manager then sees the failure.",
   },
   logLevel: {
     group: "Logging and debugging",
