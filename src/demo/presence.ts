@@ -81,9 +81,9 @@ export class Presence {
     watch.isRefreshing = false;
     watch.refreshedAtMs = Date.now();
     if (everybody === undefined) {
-      // Ask again soon, and then tell everybody what this round could not.
+      // Ask again soon, and then tell everybody what this round could not. Meanwhile the pages keep their lists: each
+      // join and leave corrects them, and they are no worse than what this process remembers.
       watch.hasChanged ||= isChange;
-      this.#io.local.to(roomKey(room)).emit("people", this.known(room));
     } else {
       watch.remote = everybody.filter((member) => !this.#io.of("/").sockets.has(member.id));
       // A change is news for the whole room. A recheck is not: every process with members does its own.

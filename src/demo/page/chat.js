@@ -25,6 +25,7 @@ let people = new Map();
 let totalPeople = 0;
 let unread = 0;
 let hasJoinedBefore = false;
+let formerId; // this page's id before the connection broke
 let lastTypingMs = 0;
 const seenIds = new Set();
 const ownItems = new Map(); // list items of own messages that the server has not confirmed, by message id
@@ -58,6 +59,7 @@ socket.on("connect", () => void join());
 
 socket.on("disconnect", () => {
   outbox.close();
+  formerId = you?.id ?? formerId;
   you = undefined;
   view.announce("Connection lost. Reconnecting.");
 });
@@ -70,9 +72,10 @@ async function join() {
   if (!answer.ok) return retryJoin(answer.error);
   you = answer.you;
   hasJoinedBefore = true;
-  showPeople(answer.people);
+  if (isReturning) replaceOwn(formerId);
+  else showPeople(answer.people);
   outbox.open();
-  if (isReturning) view.addNotice(`Reconnected, now on worker ${you.worker}`);
+  if (isReturning) view.addNotice(`Reconnected, now on worker ${you.worker}. Messages of the time between may be missing.`);
   view.announce(`Connected to worker ${you.worker}, in room ${room}.`);
 }
 
@@ -86,6 +89,16 @@ function retryJoin(error) {
 function showPeople(list) {
   people = new Map(list.members.map((member) => [member.id, member]));
   totalPeople = list.total;
+  drawPeople();
+}
+
+/**
+ * After a break the page's own list is better than what its new worker knows at once; the fresh list follows. Only this
+ * page itself has a new id.
+ */
+function replaceOwn(oldId) {
+  if (!people.delete(oldId)) totalPeople += 1;
+  people.set(you.id, you);
   drawPeople();
 }
 
@@ -145,7 +158,10 @@ function stopTimer(timers, key) {
 /* Messages */
 
 socket.on("message", (message) => {
-  if (ownItems.has(message.id)) return confirmOwn(message.id);
+  if (ownItems.has(message.id)) {
+    view.showVia(ownItems.get(message.id), message.sender);
+    return confirmOwn(message.id);
+  }
   if (isSeen(message.id)) return;
   hideTyping(message.sender.name);
   view.addMessage(message, { isOwn: false, state: "delivered" });
@@ -166,7 +182,7 @@ function sendMessage(text) {
   const item = view.addMessage(message, { isOwn: true, state: "pending" });
   ownItems.set(message.id, item);
   // Only a wait that can be noticed is worth a word.
-  setTimeout(() => ownItems.has(message.id) && view.setDelivery(item, "pending", "Waiting for the connection"), 700);
+  setTimeout(() => ownItems.has(message.id) && view.setDelivery(item, "pending", "Not sent yet"), 700);
   outbox.add(message);
 }
 
@@ -188,6 +204,7 @@ byId("composer").addEventListener("submit", (event) => {
   sendMessage(text);
   messageInput.value = "";
   lastTypingMs = 0;
+  fitMessageInput();
 });
 
 messageInput.addEventListener("keydown", (event) => {
@@ -197,7 +214,15 @@ messageInput.addEventListener("keydown", (event) => {
   byId("composer").requestSubmit();
 });
 
+/** Grows the message box with its text, for browsers that do not do it by `field-sizing`. */
+function fitMessageInput() {
+  if (CSS.supports("field-sizing", "content")) return;
+  messageInput.style.height = "auto";
+  messageInput.style.height = `${messageInput.scrollHeight + 2}px`;
+}
+
 messageInput.addEventListener("input", () => {
+  fitMessageInput();
   const now = performance.now();
   if (!you || messageInput.value === "" || now - lastTypingMs < typingEveryMs) return;
   lastTypingMs = now;
@@ -217,8 +242,13 @@ document.addEventListener("visibilitychange", () => {
 
 function setName(newName) {
   name = newName;
-  nameInput.value = newName;
+  showName();
   rememberName(newName);
+}
+
+function showName() {
+  nameInput.value = name;
+  byId("own-name").textContent = name;
 }
 
 async function rename() {
@@ -244,6 +274,7 @@ nameInput.addEventListener("change", () => void rename());
 byId("name-form").addEventListener("submit", (event) => {
   event.preventDefault();
   void rename();
+  unfoldSide(false);
   messageInput.focus();
 });
 
@@ -254,6 +285,7 @@ byId("room-form").addEventListener("submit", (event) => {
   if (wanted === undefined || wanted === room) return;
   history.pushState(null, "", roomUrl(wanted));
   enterRoom(wanted);
+  unfoldSide(false);
   messageInput.focus();
 });
 
@@ -286,9 +318,23 @@ function showRoom() {
 
 byId("reconnect").addEventListener("click", () => connection.connectNow());
 
-byId("people-toggle").addEventListener("click", (event) => {
-  const isOpen = byId("side").classList.toggle("open");
-  event.currentTarget.setAttribute("aria-expanded", String(isOpen));
+/** On a narrow screen the people and settings fold away; on a wide one they are always there. */
+function unfoldSide(isOpen) {
+  byId("side").classList.toggle("open", isOpen);
+  byId("people-toggle").setAttribute("aria-expanded", String(isOpen));
+}
+
+byId("people-toggle").addEventListener("click", () => unfoldSide(!byId("side").classList.contains("open")));
+
+byId("side").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !byId("side").classList.contains("open")) return;
+  unfoldSide(false);
+  byId("people-toggle").focus();
+});
+
+byId("change-name").addEventListener("click", () => {
+  unfoldSide(true);
+  nameInput.select();
 });
 
 byId("copy-link").addEventListener("click", async (event) => {
@@ -305,7 +351,7 @@ byId("copy-link").addEventListener("click", async (event) => {
   setTimeout(() => (button.textContent = "Copy link"), 2_000);
 });
 
-nameInput.value = name;
+showName();
 showRoom();
 showState({ state: "connecting", secondsLeft: 0 });
 connection.connectNow();

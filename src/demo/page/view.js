@@ -5,7 +5,7 @@ const groupMs = 3 * 60_000;
 /** Closer to the end than this, the view follows new messages. */
 const nearEndPx = 80;
 
-const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const byId = (id) => document.getElementById(id);
 
 export const messageList = byId("messages");
@@ -31,8 +31,8 @@ export function addMessage(message, { isOwn, state }) {
   item.dataset.state = state;
   item.classList.toggle("follows", follows(messageList.lastElementChild, message));
   const head = element("div", "message-head");
-  head.append(element("span", "sender", isOwn ? `${message.sender.name} (you)` : message.sender.name), time(message));
-  if (message.sender.worker !== undefined) head.append(element("span", "via", describeVia(message.sender)));
+  const sender = element("span", "sender", message.sender.name);
+  head.append(sender, time(message), element("span", "via", describeVia(message.sender)));
   if (item.classList.contains("follows")) head.classList.add("unseen");
   const bubble = element("div", "bubble");
   bubble.append(element("p", "text", message.text));
@@ -46,6 +46,11 @@ export function setDelivery(item, state, text) {
   item.dataset.state = state;
   item.querySelector(".delivery").textContent = text;
   if (wasNearEnd) scrollToEnd();
+}
+
+/** Shows which worker took an own message in, once that is known. */
+export function showVia(item, sender) {
+  item.querySelector(".via").textContent = describeVia(sender);
 }
 
 export function addNotice(text) {
@@ -76,7 +81,8 @@ export function showBadge({ state, secondsLeft, place, transport }) {
   badge.dataset.worker = place === undefined ? "" : String(place.workerSlot);
   badge.dataset.transport = transport ?? "";
   byId("badge-state").textContent = describeState(state, secondsLeft);
-  showPart(byId("badge-place"), place && `host ${place.hostKey} · worker ${place.workerSlot}`);
+  showPart(byId("badge-host"), place && `host ${place.hostKey}`);
+  showPart(byId("badge-worker"), place && `worker ${place.workerSlot}`);
   showPart(byId("badge-transport"), transport);
 }
 
@@ -90,10 +96,8 @@ export function showOffline(secondsLeft, waitingCount) {
 
 export function showTyping(names) {
   const [first, second] = names;
-  const text =
-    names.length === 0 ? "" : names.length === 1 ? `${first} is typing…` : names.length === 2
-      ? `${first} and ${second} are typing…` : "Several people are typing…";
-  setText(byId("typing"), text);
+  const sentences = ["", `${first} is typing…`, `${first} and ${second} are typing…`];
+  setText(byId("typing"), sentences[names.length] ?? "Several people are typing…");
 }
 
 /** Says something to a screen reader that others see elsewhere. */
@@ -134,12 +138,11 @@ function personItem(member, isYou) {
   const item = element("li", `person${isYou ? " you" : ""}`);
   item.dataset.id = member.id;
   item.dataset.worker = String(member.worker);
-  const name = element("span", "person-name");
-  name.append(element("span", "name", member.name));
-  if (isYou) name.append(element("span", "person-you", " (you)"));
   const worker = element("span", "worker", `worker ${member.worker}`);
   worker.title = `on host ${member.host}`;
-  item.append(avatar(member.name), name, worker);
+  item.append(avatar(member.name), element("span", "person-name", member.name));
+  if (isYou) item.append(element("span", "person-you", "(you)"));
+  item.append(worker);
   return item;
 }
 
@@ -152,10 +155,10 @@ function avatar(name) {
 }
 
 function hueOf(name) {
-  let hash = 7;
-  for (const character of name) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  // Steps of 30 degrees: close hues would look like the same person.
-  return (hash % 12) * 30;
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const character of name) hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193) >>> 0;
+  // Steps of 24 degrees: close hues would look like the same person.
+  return ((hash >>> 8) % 15) * 24;
 }
 
 function time(message) {
@@ -165,7 +168,7 @@ function time(message) {
 }
 
 function describeVia(sender) {
-  return `worker ${sender.worker}`;
+  return sender.worker === undefined ? "" : `worker ${sender.worker}`;
 }
 
 function describeSpread(workers, hosts) {
