@@ -9,11 +9,11 @@ import type { CommandLine } from "./parse-arguments.js";
 /** Resolves with the exit code when the host has ended; throws what kept it from starting. */
 export async function runStartCommand({ flags, configPath, faults }: CommandLine): Promise<number> {
   refuseUnsupportedPlatform(process.platform);
-  const { config, origins } = loadConfig({ flags, configPath, argumentFaults: faults });
+  const { config } = loadConfig({ flags, configPath, argumentFaults: faults });
   const environment = readRuntimeEnvironment();
   // Loaded last, so that a fault in the configuration is told without loading the rest of the program.
   const { runPrimary } = await import("../primary/primary.js");
-  const { exitCode } = await runPrimary({ config, origins, environment, demoAppPath: findDemoApp() });
+  const { exitCode } = await runPrimary({ config, environment, demoAppPath: findDemoApp() });
   return exitCode;
 }
 
