@@ -1,0 +1,112 @@
+/** Read-only HTTP for operators: health, metrics and status; on the admin port and, the same, on the control socket. */
+
+import { chmodSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { ListenError, describeBriefly, readErrorCode } from "../errors.js";
+import type { HostMetrics } from "../metrics/host-metrics.js";
+import type { HostStatus } from "../protocol/host-status.js";
+
+export interface AdminSurroundings {
+  readonly metrics: HostMetrics;
+  readonly readStatus: () => Promise<HostStatus>;
+  /** Undefined when the host takes sessions, else why it does not. */
+  readonly explainNotReady: () => string | undefined;
+}
+
+/** Answers are small and local: whoever takes longer is stuck. */
+const requestTimeoutMs = 5_000;
+/** Names under which the admin port is meant to be reached; others are pages that rebound their own name to 127.0.0.1. */
+const localHostPattern = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+
+export class AdminServer {
+  readonly #surroundings: AdminSurroundings;
+  readonly #servers: Server[] = [];
+
+  constructor(surroundings: AdminSurroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  /**
+   * Listens on 127.0.0.1 and resolves with the port (the system's choice, for 0).
+   * @throws ListenError that says what to set.
+   */
+  async listenOnPort(port: number): Promise<number> {
+    const server = this.#create((request) => localHostPattern.test(request.headers.host ?? ""));
+    await listen(server, { host: "127.0.0.1", port }, `the admin address 127.0.0.1:${port}`, "choose another with --admin-port (SIGNALBOX_ADMIN_PORT; 0 lets the system choose)");
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
+  }
+
+  /** Listens on a Unix socket that only this user can open. */
+  async listenOnSocket(path: string): Promise<void> {
+    const server = this.#create(() => true);
+    await listen(server, { path }, `the control socket ${path}`, "set SIGNALBOX_RUNTIME_DIR to a directory of this user");
+    chmodSync(path, 0o600);
+  }
+
+  close(): void {
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
+
+  #create(isAllowed: (request: IncomingMessage) => boolean): Server {
+    const server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs }, (request, response) => {
+      if (!isAllowed(request)) {
+        answer(response, 403, "text/plain", "The admin port is reached as 127.0.0.1 or localhost.\n");
+        return;
+      }
+      this.#answer(request, response).catch((thrown: unknown) => {
+        answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
+      });
+    });
+    this.#servers.push(server);
+    return server;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("Allow", "GET, HEAD");
+      answer(response, 405, "text/plain", "The admin port only reads: use GET.\n");
+      return;
+    }
+    const { metrics, readStatus, explainNotReady } = this.#surroundings;
+    switch (request.url?.split("?")[0]) {
+      case "/livez":
+        answer(response, 200, "text/plain", "ok\n");
+        break;
+      case "/readyz": {
+        const reason = explainNotReady();
+        answer(response, reason === undefined ? 200 : 503, "text/plain", `${reason ?? "ok"}\n`);
+        break;
+      }
+      case "/metrics": {
+        await readStatus();
+        answer(response, 200, metrics.registry.contentType, await metrics.registry.metrics());
+        break;
+      }
+      case "/status":
+        answer(response, 200, "application/json", `${JSON.stringify(await readStatus())}\n`);
+        break;
+      default:
+        answer(response, 404, "text/plain", "Known here: /livez /readyz /metrics /status\n");
+    }
+  }
+}
+
+function answer(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store", "Content-Length": Buffer.byteLength(body) });
+  response.end(body);
+}
+
+async function listen(server: Server, address: object, what: string, advice: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) => {
+      const code = readErrorCode(cause) === "EADDRINUSE" ? "SIGNALBOX_ADDRESS_IN_USE" : "SIGNALBOX_LISTEN_FAILED";
+      const why = code === "SIGNALBOX_ADDRESS_IN_USE" ? "it is in use (another Signalbox host?)" : cause.message;
+      reject(new ListenError(code, `cannot listen on ${what}: ${why}: ${advice}.`, { cause }));
+    });
+    server.listen(address, resolve);
+  });
+}

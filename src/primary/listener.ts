@@ -1,0 +1,205 @@
+/**
+ * Accepts connections, reads the head of the first request, and gives both to `onConnection`. Answers what is hopeless
+ * itself. It must not read a byte past the first chunk that completes the head: those bytes would be lost in the hand-off.
+ */
+
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { ListenError, readErrorCode } from "../errors.js";
+import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
+import { answerAndClose } from "./refusal.js";
+import { readRequestHead } from "./request-head.js";
+import { isSomebodyListening } from "./runtime-dir.js";
+
+/** A connection whose first request is known, not reading any more. */
+export interface IncomingConnection {
+  readonly socket: Socket;
+  /** Everything read: the whole head, and what came with it. */
+  readonly received: Buffer;
+  readonly sid: string | undefined;
+  readonly isHandshake: boolean;
+}
+
+export type ListenAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string; readonly mode: number };
+
+export interface ListenerSettings {
+  readonly address: ListenAddress;
+  readonly headTimeoutMs: number;
+  readonly maxHeadBytes: number;
+  readonly maxPendingConnections: number;
+}
+
+/** Longest queue of connections the kernel keeps for us; it applies its own limit (net.core.somaxconn) too. */
+const backlog = 4_096;
+const sweepsPerTimeout = 10;
+
+interface PendingHead {
+  readonly sinceMs: number;
+  received: Buffer | undefined;
+}
+
+export class Listener {
+  readonly #settings: ListenerSettings;
+  readonly #metrics: HostMetrics;
+  readonly #onConnection: (connection: IncomingConnection) => void;
+  /** In order of arrival: the first is the oldest. */
+  readonly #pending = new Map<Socket, PendingHead>();
+  readonly #server: Server;
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(settings: ListenerSettings, metrics: HostMetrics, onConnection: (connection: IncomingConnection) => void) {
+    this.#settings = settings;
+    this.#metrics = metrics;
+    this.#onConnection = onConnection;
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  /**
+   * Resolves with the address that is listened on (with the port the system chose, for port 0).
+   * @throws ListenError that names the address and what to do.
+   */
+  async listen(): Promise<ListenAddress> {
+    const { address } = this.#settings;
+    if (address.kind === "unix") await removeStaleSocket(address.path);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (cause) => reject(describeListenFailure(address, cause)));
+      const options = address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
+      this.#server.listen({ ...options, backlog }, resolve);
+    });
+    this.#server.removeAllListeners("error");
+    // Out of file descriptors, for one: the connection waits in the backlog, the host goes on.
+    this.#server.on("error", () => {});
+    this.#sweep = setInterval(() => this.#closeSlowHeads(), Math.max(20, this.#settings.headTimeoutMs / sweepsPerTimeout));
+    if (address.kind === "unix") {
+      chmodSync(address.path, address.mode);
+      return address;
+    }
+    const bound = this.#server.address();
+    return typeof bound === "object" && bound !== null ? { ...address, port: bound.port } : address;
+  }
+
+  get pendingHeads(): number {
+    return this.#pending.size;
+  }
+
+  /** Stops accepting; connections whose head is not complete are refused. */
+  close(): void {
+    clearInterval(this.#sweep);
+    this.#server.close();
+    for (const socket of [...this.#pending.keys()]) this.#refuse(socket, 503, "draining");
+  }
+
+  #accept(socket: Socket): void {
+    this.#metrics.connectionsAccepted.inc();
+    this.#pending.set(socket, { sinceMs: performance.now(), received: undefined });
+    socket.on("data", (chunk) => this.#read(socket, chunk));
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#pending.delete(socket));
+    if (this.#pending.size > this.#settings.maxPendingConnections) this.#dropOldest();
+  }
+
+  #read(socket: Socket, chunk: Buffer): void {
+    const pending = this.#pending.get(socket);
+    if (pending === undefined) return;
+    const known = pending.received?.length ?? 0;
+    const received = pending.received === undefined ? chunk : Buffer.concat([pending.received, chunk]);
+    const verdict = readRequestHead(received, known, this.#settings.maxHeadBytes);
+    switch (verdict.kind) {
+      case "incomplete":
+        pending.received = received;
+        break;
+      case "refuse":
+        this.#refuse(socket, verdict.status, verdict.reason);
+        break;
+      case "complete":
+        this.#pending.delete(socket);
+        stopReading(socket);
+        socket.removeAllListeners("data");
+        socket.removeAllListeners("close");
+        this.#onConnection({ socket, received, sid: verdict.sid, isHandshake: verdict.isHandshake });
+        break;
+    }
+  }
+
+  #closeSlowHeads(): void {
+    const limitMs = performance.now() - this.#settings.headTimeoutMs;
+    for (const [socket, pending] of this.#pending) {
+      if (pending.sinceMs > limitMs) break;
+      this.#refuse(socket, 408, "head-timeout");
+    }
+  }
+
+  /** A flood of silent connections costs the oldest of them its place, not the newcomer that may have something to say. */
+  #dropOldest(): void {
+    for (const socket of this.#pending.keys()) {
+      this.#refuse(socket, 503, "too-many-pending");
+      break;
+    }
+  }
+
+  #refuse(socket: Socket, status: 400 | 408 | 431 | 503, reason: RefusalReason): void {
+    this.#pending.delete(socket);
+    this.#metrics.connectionsRefused.inc({ reason });
+    socket.removeAllListeners("data");
+    // TLS and HTTP/2 clients cannot read an HTTP/1.1 answer, others can.
+    answerAndClose(socket, status, reason);
+  }
+}
+
+/** The private face of `net.Socket` that stopping needs. */
+interface HandleOwner {
+  readonly _handle?: { reading?: boolean; readStop?: () => number } | null;
+}
+
+/**
+ * Stops the kernel-level reading at once. `pause()` is not enough: it keeps reading into the stream's buffer, and what is
+ * in that buffer does not travel with the handle. A test with a body that follows its head holds this.
+ */
+function stopReading(socket: Socket): void {
+  const handle = (socket as unknown as HandleOwner)._handle;
+  if (handle === null || handle === undefined) return;
+  handle.reading = false;
+  handle.readStop?.();
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  let isSocket: boolean;
+  try {
+    isSocket = lstatSync(path).isSocket();
+  } catch (cause) {
+    if (readErrorCode(cause) === "ENOENT") return;
+    throw new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot look at ${path}: ${String(cause)}`, { cause });
+  }
+  if (!isSocket) {
+    throw new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot listen on ${path}: it exists and is not a socket. Remove it or choose another path.`);
+  }
+  if (await isSomebodyListening(path)) {
+    throw new ListenError("SIGNALBOX_ADDRESS_IN_USE", `cannot listen on ${path}: another process answers there. End it, or choose another path.`);
+  }
+  unlinkSync(path);
+}
+
+function describeListenFailure(address: ListenAddress, cause: Error): ListenError {
+  const where = address.kind === "tcp" ? `${address.host}:${address.port}` : address.path;
+  switch (readErrorCode(cause)) {
+    case "EADDRINUSE":
+      return new ListenError(
+        "SIGNALBOX_ADDRESS_IN_USE",
+        `cannot listen on ${where}: the address is in use. End the other process, or choose another with --port (SIGNALBOX_PORT).`,
+        { cause },
+      );
+    case "EACCES":
+      return new ListenError(
+        "SIGNALBOX_LISTEN_FAILED",
+        `cannot listen on ${where}: not permitted. Ports below 1024 need privileges: put nginx in front, or choose a higher port.`,
+        { cause },
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot listen on ${where}: this machine has no such address. Check --host (SIGNALBOX_HOST).`, { cause });
+    default:
+      return new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot listen on ${where}: ${cause.message}`, { cause });
+  }
+}

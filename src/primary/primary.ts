@@ -1,0 +1,344 @@
+/** Composition root of the primary process: the only file that knows all its parts. Starts in order, closes in reverse. */
+
+import cluster from "node:cluster";
+import { existsSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { SignalboxConfig } from "../config/config.js";
+import { AppStartError, SignalboxError } from "../errors.js";
+import { createLogger, type Logger } from "../logging.js";
+import { HostMetrics } from "../metrics/host-metrics.js";
+import type { HostState, HostStatus } from "../protocol/host-status.js";
+import { AdminServer } from "./admin-server.js";
+import { HandOff } from "./hand-off.js";
+import { Listener, type ListenAddress } from "./listener.js";
+import { deriveHostKey, readCpuFacts } from "./machine-facts.js";
+import { prepareRuntimeDir, removeRuntimeDir } from "./runtime-dir.js";
+import { computeRuntimePaths, nameListenAddress, type RuntimePaths, type RuntimeSurroundings } from "./runtime-paths.js";
+import { readStopSignal } from "./stop-signals.js";
+import { Supervisor } from "./supervisor.js";
+import { watchFiles } from "./watch-files.js";
+import { chooseWorkerCount } from "./worker-count.js";
+
+export interface PrimaryOptions {
+  readonly config: SignalboxConfig;
+  readonly environment: RuntimeSurroundings["environment"] & { readonly noColor: boolean };
+  /** Module that is run when the configuration names none. */
+  readonly demoAppPath: string;
+}
+
+/** What `runPrimary` resolves with; `error` is why the host ended by itself. */
+export interface PrimaryResult {
+  readonly exitCode: number;
+}
+
+/** A worker that lived this long after it was ready has not failed at its start. */
+const stableAfterMs = 60_000;
+/** Beyond the drain deadline, the time for a worker's exit to arrive before it is killed. */
+const killGraceMs = 500;
+/** Exit codes of a process ended by a signal are 128 and its number (POSIX shells). */
+const exitCodeBySignal = { SIGINT: 130, SIGTERM: 143 } as const;
+/** The workers' log goes to the primary's stdout, which they inherit under this number; 3 is the IPC channel. */
+const workerLogFd = 4;
+
+/**
+ * Runs a host until it is told to stop.
+ * @throws SignalboxError when it cannot start or cannot go on.
+ */
+export async function runPrimary(options: PrimaryOptions): Promise<PrimaryResult> {
+  const host = new Host(options);
+  return await host.run();
+}
+
+class Host {
+  readonly #config: SignalboxConfig;
+  readonly #options: PrimaryOptions;
+  readonly #appPath: string;
+  readonly #hostKey: string;
+  readonly #paths: RuntimePaths;
+  readonly #log: Logger;
+  readonly #metrics = new HostMetrics();
+  readonly #handOff: HandOff;
+  readonly #listener: Listener;
+  readonly #supervisor: Supervisor;
+  readonly #admin: AdminServer;
+  readonly #startedMs = performance.now();
+  readonly #closers: (() => void)[] = [];
+  readonly #ended: Promise<PrimaryResult>;
+  #end: { resolve: (result: PrimaryResult) => void; reject: (error: SignalboxError) => void } | undefined;
+  #state: HostState = "starting";
+  #address: ListenAddress;
+  #adminPort = 0;
+  #firstSignalMs: number | undefined;
+
+  constructor(options: PrimaryOptions) {
+    const { config } = options;
+    this.#options = options;
+    this.#config = config;
+    this.#appPath = config.app ?? options.demoAppPath;
+    if (!existsSync(this.#appPath)) {
+      throw new AppStartError("SIGNALBOX_APP_NOT_FOUND", `the application ${this.#appPath} does not exist.`);
+    }
+    this.#hostKey = config.hostKey ?? deriveHostKey(nameListenAddress(config));
+    this.#paths = computeRuntimePaths({
+      config,
+      environment: options.environment,
+      uid: process.getuid?.() ?? 0,
+      tmpDir: tmpdir(),
+      pid: process.pid,
+    });
+    const isTerminal = process.stdout.isTTY === true;
+    const format = config.logFormat === "auto" ? (isTerminal ? "pretty" : "json") : config.logFormat;
+    const isColored = isTerminal && !options.environment.noColor;
+    this.#log = createLogger({ level: config.logLevel, format, fd: 1, isColored });
+    this.#handOff = new HandOff(
+      { hostKey: this.#hostKey, slowStartMs: config.slowStartMs, maxPendingConnections: config.maxPendingConnections },
+      this.#metrics,
+    );
+    this.#address =
+      config.listen === undefined
+        ? { kind: "tcp", host: config.host, port: config.port }
+        : { kind: "unix", path: config.listen, mode: config.listenMode };
+    this.#listener = new Listener({ ...config, address: this.#address }, this.#metrics, (connection) => this.#handOff.take(connection));
+    this.#supervisor = this.#createSupervisor(format, isColored);
+    this.#admin = new AdminServer({
+      metrics: this.#metrics,
+      readStatus: async () => await this.#readStatus(),
+      explainNotReady: () => this.#explainNotReady(),
+    });
+    this.#ended = new Promise((resolve, reject) => {
+      this.#end = { resolve, reject };
+    });
+  }
+
+  async run(): Promise<PrimaryResult> {
+    try {
+      await this.#start();
+      return await this.#ended;
+    } finally {
+      this.#close();
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#handleSignals();
+    await prepareRuntimeDir(this.#paths, process.getuid?.() ?? 0);
+    this.#closers.push(() => removeRuntimeDir(this.#paths));
+    this.#adminPort = await this.#admin.listenOnPort(this.#config.adminPort);
+    this.#closers.push(() => this.#admin.close());
+    await this.#admin.listenOnSocket(this.#paths.controlSocketPath);
+    this.#address = await this.#listener.listen();
+    this.#closers.push(() => this.#listener.close());
+    this.#closers.push(() => this.#handOff.close());
+    await this.#setUpFabric();
+    this.#setUpCluster();
+    this.#supervisor.start();
+    this.#closers.push(() => this.#supervisor.killAll());
+    if (this.#config.watch) this.#watch();
+    const { app } = this.#config;
+    const what = app === undefined ? "the demo (run your own with: signalbox start ./app.js)" : app;
+    this.#log.info(`Signalbox ${readVersion()} starts ${what} on ${count(this.#supervisor.slots.length, "worker")}`);
+  }
+
+  #createSupervisor(logFormat: "pretty" | "json", isLogColored: boolean): Supervisor {
+    const { config } = this;
+    const supervisor = new Supervisor(
+      {
+        workerCount: chooseWorkerCount(config.workers, readCpuFacts()),
+        restart: {
+          backoffMinMs: config.restartBackoffMinMs,
+          backoffMaxMs: config.restartBackoffMaxMs,
+          maxRestarts: config.maxRestarts,
+          stableAfterMs,
+        },
+        init: {
+          hostKey: this.#hostKey,
+          region: config.region,
+          appPath: this.#appPath,
+          fabric: config.fabric,
+          startTimeoutMs: config.startTimeoutMs,
+          headTimeoutMs: config.headTimeoutMs,
+          requestTimeoutMs: config.requestTimeoutMs,
+          keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+          logLevel: config.logLevel,
+          logFormat,
+          logFd: workerLogFd,
+          isLogColored,
+        },
+        createSocketPath: (slot, pid) => join(this.#paths.instanceDir, `w${slot}-${pid}.sock`),
+        isWatching: config.watch,
+      },
+      this.#log,
+      this.#metrics,
+    );
+    supervisor.on("ready", (record) => {
+      this.#handOff.addWorker(record);
+      this.#announceReady();
+    });
+    supervisor.on("ended", (record) => this.#handOff.removeWorker(record.slot));
+    supervisor.on("failed", (error) => this.#end?.reject(error));
+    return supervisor;
+  }
+
+  get config(): SignalboxConfig {
+    return this.#config;
+  }
+
+  /** Once all workers of the start are ready: one line that says where to look. */
+  #announceReady(): void {
+    if (this.#state === "starting") this.#state = "running";
+    const ready = this.#supervisor.countReady();
+    if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined) return;
+    const where = this.#address.kind === "tcp" ? `http://${renderHost(this.#address.host)}:${this.#address.port}` : this.#address.path;
+    this.#log.info(
+      { hostKey: this.#hostKey, adminPort: this.#adminPort },
+      `Ready at ${where} with ${count(ready, "worker")} (host key ${this.#hostKey}, admin http://127.0.0.1:${this.#adminPort})`,
+    );
+  }
+
+  async #setUpFabric(): Promise<void> {
+    switch (this.#config.fabric) {
+      case "stock": {
+        const { setupPrimary } = await import("@socket.io/cluster-adapter");
+        setupPrimary();
+      }
+    }
+  }
+
+  #setUpCluster(): void {
+    const { inspect, inspectPort } = this.#config;
+    const workerMain = fileURLToPath(new URL(`../worker/worker-main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
+    let nextInspectPort = inspectPort;
+    cluster.setupPrimary({
+      exec: workerMain,
+      args: [],
+      // Handed-off heads are Buffers; the default (JSON) would deliver something else.
+      serialization: "advanced",
+      stdio: ["ignore", "pipe", "pipe", "ipc", 1],
+      ...(inspect && { execArgv: [...process.execArgv, "--inspect"], inspectPort: () => nextInspectPort++ }),
+    });
+  }
+
+  #handleSignals(): void {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const handle = () => this.#obeySignal(signal);
+      process.on(signal, handle);
+      this.#closers.push(() => process.removeListener(signal, handle));
+    }
+  }
+
+  #obeySignal(signal: "SIGINT" | "SIGTERM"): void {
+    const nowMs = performance.now();
+    switch (readStopSignal(this.#firstSignalMs, nowMs)) {
+      case "stop":
+        this.#firstSignalMs = nowMs;
+        this.#stop(signal);
+        break;
+      case "exit-at-once":
+        this.#log.warn(`${signal} again: ending at once`);
+        this.#end?.resolve({ exitCode: exitCodeBySignal[signal] });
+        break;
+      case "ignore":
+        break;
+    }
+  }
+
+  #stop(signal: string): void {
+    const { drainTimeoutMs } = this.#config;
+    // The deadline first: nothing that follows may put it off.
+    const deadline = setTimeout(() => {
+      this.#log.warn(`not all workers ended within ${drainTimeoutMs} ms: they are killed`);
+      this.#end?.resolve({ exitCode: 0 });
+    }, drainTimeoutMs + killGraceMs);
+    this.#closers.push(() => clearTimeout(deadline));
+    this.#state = "draining";
+    const sessions = this.#supervisor.records.reduce((sum, record) => sum + record.sessions, 0);
+    this.#log.info(`${signal}: no new sessions; closing ${count(sessions, "session")} within ${drainTimeoutMs} ms`);
+    this.#listener.close();
+    this.#handOff.close();
+    this.#supervisor.once("idle", () => {
+      this.#log.info("All workers have ended");
+      this.#end?.resolve({ exitCode: 0 });
+    });
+    this.#supervisor.drainAll(drainTimeoutMs);
+  }
+
+  #watch(): void {
+    const directory = dirname(this.#appPath);
+    const stopWatching = watchFiles(directory, (name) => {
+      this.#log.info(`${name} changed: workers are started anew`);
+      this.#supervisor.restartAll();
+    });
+    this.#closers.push(stopWatching);
+  }
+
+  #explainNotReady(): string | undefined {
+    if (this.#state === "draining" || this.#state === "closed") return "draining";
+    return this.#supervisor.countReady() === 0 ? "no worker is ready" : undefined;
+  }
+
+  async #readStatus(): Promise<HostStatus> {
+    const nowMs = performance.now();
+    const { config } = this;
+    const workers = this.#supervisor.slots.map(({ number, record, restarts }) => {
+      if (record !== undefined) this.#metrics.sessions.set({ worker: String(number) }, record.sessions);
+      return {
+        slot: number,
+        pid: record?.pid ?? null,
+        state: record === undefined || record.state === "ended" ? ("backoff" as const) : record.state,
+        sessions: record?.sessions ?? 0,
+        handedOff: record?.handedOff ?? 0,
+        restarts,
+        uptimeSeconds: record === undefined ? 0 : roundSeconds(nowMs - record.startedMs),
+      };
+    });
+    return {
+      version: readVersion(),
+      hostKey: this.#hostKey,
+      region: config.region,
+      pid: process.pid,
+      state: this.#state,
+      uptimeSeconds: roundSeconds(nowMs - this.#startedMs),
+      listen:
+        this.#address.kind === "tcp"
+          ? { kind: "tcp", host: this.#address.host, port: this.#address.port }
+          : { kind: "unix", path: this.#address.path },
+      adminPort: this.#adminPort,
+      fabric: config.fabric,
+      app: this.#appPath,
+      workers,
+      counters: await this.#metrics.readCounters(),
+    };
+  }
+
+  /** In reverse order of the start; safe twice. */
+  #close(): void {
+    this.#state = "closed";
+    for (const close of this.#closers.splice(0).reverse()) close();
+  }
+}
+
+/** "1 worker", "4 workers". */
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function renderHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function roundSeconds(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
+}
+
+let version: string | undefined;
+
+/** The package's version, from the package.json beside `dist/` or `src/`. */
+function readVersion(): string {
+  if (version === undefined) {
+    const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+    version = String((JSON.parse(text) as { version: unknown }).version);
+  }
+  return version;
+}

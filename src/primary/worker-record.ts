@@ -1,0 +1,71 @@
+/** What the primary knows about one worker process. */
+
+import type { Worker } from "node:cluster";
+import type { WorkerCounts } from "../protocol/worker-messages.js";
+import type { WorkerLoad } from "./worker-choice.js";
+
+export type WorkerState = "starting" | "ready" | "draining" | "ended";
+
+/** A handshake that has not become a session after this long never will (refused, or the client went away). */
+const pendingHandshakeLimitMs = 5_000;
+
+export class WorkerRecord {
+  state: WorkerState = "starting";
+  readySinceMs = 0;
+  sessions = 0;
+  handedOff = 0;
+  lastChosen = 0;
+  counts: WorkerCounts | undefined;
+  /** Set by the hand-off while a connection waits for this worker longer than a live one makes it wait. */
+  isStalled = false;
+  readonly slot: number;
+  readonly process: Worker;
+  readonly socketPath: string;
+  readonly startedMs: number;
+  readonly #pendingHandshakesMs: number[] = [];
+
+  constructor(slot: number, process: Worker, socketPath: string, startedMs: number) {
+    this.slot = slot;
+    this.process = process;
+    this.socketPath = socketPath;
+    this.startedMs = startedMs;
+  }
+
+  get pid(): number {
+    return this.process.process.pid ?? 0;
+  }
+
+  noteHandOff(isHandshake: boolean, nowMs: number): void {
+    this.handedOff++;
+    if (isHandshake) this.#pendingHandshakesMs.push(nowMs);
+  }
+
+  noteSessionBegan(): void {
+    this.sessions++;
+    this.#pendingHandshakesMs.shift();
+  }
+
+  noteSessionEnded(): void {
+    this.sessions--;
+  }
+
+  /** Sessions, and handshakes on their way. */
+  countLoad(nowMs: number): number {
+    let oldest = this.#pendingHandshakesMs[0];
+    while (oldest !== undefined && nowMs - oldest > pendingHandshakeLimitMs) {
+      this.#pendingHandshakesMs.shift();
+      oldest = this.#pendingHandshakesMs[0];
+    }
+    return this.sessions + this.#pendingHandshakesMs.length;
+  }
+
+  describeLoad(nowMs: number): WorkerLoad {
+    return {
+      slot: this.slot,
+      load: this.countLoad(nowMs),
+      readySinceMs: this.readySinceMs,
+      lastChosen: this.lastChosen,
+      isStalled: this.isStalled,
+    };
+  }
+}

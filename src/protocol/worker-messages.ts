@@ -1,0 +1,155 @@
+/** What primary and worker say to each other over Node's IPC channel: control only, never application messages. */
+
+import type { LogFormat, LogLevel } from "../config/config.js";
+
+/** What a worker needs to know to begin. Sent once, in answer to `hello`. */
+export interface WorkerInit {
+  readonly type: "signalbox:init";
+  readonly slot: number;
+  readonly hostKey: string;
+  readonly region: string;
+  /** Absolute path of the application module. */
+  readonly appPath: string;
+  readonly fabric: "stock";
+  /** Path of the private Unix socket that this worker is to listen on. */
+  readonly socketPath: string;
+  readonly startTimeoutMs: number;
+  readonly headTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** File descriptor in the worker that is the host's log output. */
+  readonly logFd: number;
+  readonly isLogColored: boolean;
+}
+
+/** Another worker of this host, as seen by the primary. */
+export interface Sibling {
+  readonly slot: number;
+  readonly socketPath: string;
+  /** Sessions there, counting handshakes on their way. */
+  readonly load: number;
+  readonly isDraining: boolean;
+}
+
+/** Counts that a worker adds up and the primary shows; each is the total since the worker began. */
+export interface WorkerCounts {
+  /** Requests whose sid Engine.IO did not know: dead worker, other host, garbage. */
+  readonly unknownSessions: number;
+  /** Requests and upgrades sent on to a sibling because their sid named it. */
+  readonly forwardedRequests: number;
+  /** Handshakes on handed-off connections sent on to a less loaded sibling. */
+  readonly forwardedHandshakes: number;
+  /** Requests that came from a sibling. */
+  readonly receivedRequests: number;
+  /** Forwarding attempts that failed because the sibling was gone. */
+  readonly forwardFailures: number;
+}
+
+export type MessageToWorker =
+  | WorkerInit
+  | { readonly type: "signalbox:siblings"; readonly siblings: readonly Sibling[] }
+  | { readonly type: "signalbox:drain"; readonly deadlineMs: number }
+  | { readonly type: "signalbox:run-once-granted"; readonly name: string };
+
+export type MessageToPrimary =
+  | { readonly type: "signalbox:hello" }
+  | { readonly type: "signalbox:ready" }
+  | { readonly type: "signalbox:start-failed"; readonly code: StartFailureCode; readonly message: string }
+  | { readonly type: "signalbox:counts"; readonly counts: WorkerCounts }
+  | { readonly type: "signalbox:run-once-claim"; readonly name: string }
+  | { readonly type: "signalbox:run-once-release"; readonly name: string }
+  /** These two are `@socket.io/sticky`'s: a session began or ended; `data` is its sid. */
+  | { readonly type: "sticky:connection"; readonly data: string }
+  | { readonly type: "sticky:disconnection"; readonly data: string };
+
+/** Why a worker could not bring the application up. */
+export type StartFailureCode =
+  | "SIGNALBOX_APP_NOT_FOUND"
+  | "SIGNALBOX_APP_FAILED"
+  | "SIGNALBOX_APP_NO_EXPORT"
+  | "SIGNALBOX_APP_START_TIMEOUT"
+  | "SIGNALBOX_APP_UNSUPPORTED"
+  | "SIGNALBOX_LISTEN_FAILED";
+
+const startFailureCodes: ReadonlySet<string> = new Set<StartFailureCode>([
+  "SIGNALBOX_APP_NOT_FOUND",
+  "SIGNALBOX_APP_FAILED",
+  "SIGNALBOX_APP_NO_EXPORT",
+  "SIGNALBOX_APP_START_TIMEOUT",
+  "SIGNALBOX_APP_UNSUPPORTED",
+  "SIGNALBOX_LISTEN_FAILED",
+]);
+
+/** Longest `runOnce` name; longer ones are refused in the worker. */
+export const maxRunOnceNameLength = 200;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null;
+}
+
+function isCounts(value: unknown): value is WorkerCounts {
+  if (!isFields(value)) return false;
+  return ["unknownSessions", "forwardedRequests", "forwardedHandshakes", "receivedRequests", "forwardFailures"].every(
+    (key) => Number.isSafeInteger(value[key]),
+  );
+}
+
+function isSibling(value: unknown): value is Sibling {
+  return (
+    isFields(value) &&
+    typeof value.slot === "number" &&
+    typeof value.socketPath === "string" &&
+    typeof value.load === "number" &&
+    typeof value.isDraining === "boolean"
+  );
+}
+
+/**
+ * Checks a message from a worker at the wall. Undefined for everything that is not ours: the application and the
+ * adapter use the same channel.
+ */
+export function parseMessageToPrimary(raw: unknown): MessageToPrimary | undefined {
+  if (!isFields(raw)) return undefined;
+  switch (raw.type) {
+    case "signalbox:hello":
+    case "signalbox:ready":
+      return { type: raw.type };
+    case "signalbox:start-failed":
+      if (typeof raw.code !== "string" || !startFailureCodes.has(raw.code) || typeof raw.message !== "string") return undefined;
+      return { type: raw.type, code: raw.code as StartFailureCode, message: raw.message };
+    case "signalbox:counts":
+      return isCounts(raw.counts) ? { type: raw.type, counts: raw.counts } : undefined;
+    case "signalbox:run-once-claim":
+    case "signalbox:run-once-release":
+      if (typeof raw.name !== "string" || raw.name.length > maxRunOnceNameLength) return undefined;
+      return { type: raw.type, name: raw.name };
+    case "sticky:connection":
+    case "sticky:disconnection":
+      return typeof raw.data === "string" ? { type: raw.type, data: raw.data } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Checks a message from the primary at the wall; undefined for everything that is not ours. */
+export function parseMessageToWorker(raw: unknown): MessageToWorker | undefined {
+  if (!isFields(raw)) return undefined;
+  switch (raw.type) {
+    case "signalbox:init":
+      // The primary is the same build and the same user; the shape is checked by types on its side.
+      return raw as unknown as WorkerInit;
+    case "signalbox:siblings":
+      if (!Array.isArray(raw.siblings) || !raw.siblings.every(isSibling)) return undefined;
+      return { type: raw.type, siblings: raw.siblings };
+    case "signalbox:drain":
+      return typeof raw.deadlineMs === "number" ? { type: raw.type, deadlineMs: raw.deadlineMs } : undefined;
+    case "signalbox:run-once-granted":
+      return typeof raw.name === "string" ? { type: raw.type, name: raw.name } : undefined;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,57 @@
+/** Makes Engine.IO and Socket.IO name their sessions and sockets by addresses of this worker. */
+
+import { randomBytes } from "node:crypto";
+import type { Namespace, Server, Socket } from "socket.io";
+import { createAddress, encodePlace, randomBytesPerAddress } from "../address/address.js";
+
+/** Makes ids of one place, each with 84 random bits from the system's generator. */
+export function createIdGenerator(hostKey: string, workerSlot: number): () => string {
+  const place = encodePlace({ hostKey, workerSlot });
+  return () => createAddress(place, randomBytes(randomBytesPerAddress).toString("base64url"));
+}
+
+/** Engine.IO's `generateId` is its public hook for session ids. */
+export function addressSessions(io: Server, generateId: () => string): void {
+  io.engine.generateId = () => generateId();
+}
+
+/** What `_createSocket` of a namespace is given: only the Engine.IO protocol version matters here. */
+interface SocketClient {
+  readonly conn: { readonly protocol: number };
+}
+
+/** The method of a namespace that makes its sockets (socket.io 4.8, `namespace.js`); private, pinned by a test. */
+interface SocketMaker {
+  _createSocket(client: SocketClient, auth: unknown): Promise<Socket>;
+}
+
+/**
+ * Sets the id of a namespace's sockets where they are made, before middleware and before anything is keyed by it.
+ * A middleware would come too late: it leaks the socket in `_preConnectSockets`, and in child namespaces it runs after
+ * the application's. Recovered sockets and Engine.IO 3 clients keep the id they have.
+ */
+export function addressSockets(namespace: Namespace, generateId: () => string): void {
+  const maker = namespace as unknown as SocketMaker;
+  const createSocket = maker._createSocket.bind(namespace);
+  maker._createSocket = async (client, auth) => {
+    const socket = await createSocket(client, auth);
+    if (!socket.recovered && client.conn.protocol !== 3) Object.assign(socket, { id: generateId() });
+    return socket;
+  };
+}
+
+type AdapterFactory = (namespace: Namespace) => object;
+
+/** The adapter factory itself stays unchanged; each namespace it is called for makes addressed sockets. */
+export function withAddressedSockets(createAdapter: AdapterFactory, generateId: () => string): AdapterFactory {
+  // A namespace whose adapter is set anew must not be wrapped twice.
+  const addressed = new WeakSet<Namespace>();
+  // Socket.IO calls the factory with `new`, so it cannot be an arrow function.
+  return function createAddressedAdapter(namespace: Namespace): object {
+    if (!addressed.has(namespace)) {
+      addressed.add(namespace);
+      addressSockets(namespace, generateId);
+    }
+    return createAdapter(namespace);
+  };
+}

@@ -1,0 +1,80 @@
+/** Ends a worker's service: closes its clients so that they reconnect, lets answers finish, and says when all is done. */
+
+import type { Server as HttpServer } from "node:http";
+import type { Socket } from "node:net";
+import type { Server } from "socket.io";
+import { describeThrown } from "../errors.js";
+import type { Logger } from "../logging.js";
+
+export interface DrainInput {
+  readonly io: Server;
+  readonly openConnections: ReadonlySet<Socket>;
+  readonly hooks: readonly (() => void | Promise<void>)[];
+  readonly log: Logger;
+}
+
+/** Sessions closed in one turn of the event loop, so that closing thousands does not block the answers of others. */
+const closesPerTurn = 100;
+/** How often idle connections are looked for while draining. */
+const sweepIntervalMs = 50;
+/** A polling client that has no request open gets this long to send its next one and hear that it is closed. */
+const silentPollingGraceMs = 1_000;
+
+/** The part of an Engine.IO session that draining needs (engine.io 6.6, `socket.js`). */
+interface EngineSession {
+  readonly transport: { readonly name: string; readonly writable: boolean };
+  readonly readyState: string;
+  close(discard?: boolean): void;
+}
+
+/** Resolves when the drain hooks have settled and no connection is open. The caller keeps the deadline. */
+export async function drainConnections(input: DrainInput): Promise<void> {
+  const hooks = input.hooks.map(async (hook) => {
+    try {
+      await hook();
+    } catch (thrown) {
+      input.log.error({ err: thrown }, `a drain hook of the application failed: ${describeThrown(thrown)}`);
+    }
+  });
+  await closeSessions(input.io);
+  await Promise.all([...hooks, waitForConnections(input)]);
+}
+
+/**
+ * `conn.close()` and not `disconnect(true)`: only the former lets clients reconnect by themselves. Engine.IO's own list
+ * is used, because a client may have joined no namespace yet.
+ */
+async function closeSessions(io: Server): Promise<void> {
+  let closed = 0;
+  for (const session of listSessions(io)) {
+    session.close();
+    closed++;
+    if (closed % closesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function listSessions(io: Server): EngineSession[] {
+  const { clients } = io.engine as unknown as { clients: Record<string, EngineSession> };
+  return Object.values(clients);
+}
+
+async function waitForConnections(input: DrainInput): Promise<void> {
+  const { io, openConnections } = input;
+  const startedMs = performance.now();
+  // The server itself stays open: its `close` event would make Engine.IO drop polling sessions without their answer,
+  // and siblings may still send requests of sessions here.
+  await new Promise<void>((resolve) => {
+    const sweep = setInterval(() => {
+      // Sessions that began after the first round, and polling clients that do not come for their answer.
+      const isLate = performance.now() - startedMs > silentPollingGraceMs;
+      for (const session of listSessions(io)) {
+        if (session.readyState === "open") session.close();
+        else if (isLate && session.transport.name === "polling" && !session.transport.writable) session.close(true);
+      }
+      (io.httpServer as HttpServer).closeIdleConnections();
+      if (openConnections.size > 0) return;
+      clearInterval(sweep);
+      resolve();
+    }, sweepIntervalMs);
+  });
+}

@@ -1,0 +1,66 @@
+/** Decides which worker of the host answers a request that has reached this one. Pure. */
+
+import { parseAddress } from "../address/address.js";
+import { readQueryParameter } from "../protocol/request-target.js";
+import type { Sibling } from "../protocol/worker-messages.js";
+
+export type ForwardChoice =
+  /** Answered here: by Engine.IO, or by the application's own routes. */
+  | { readonly kind: "serve" }
+  /** The session lives on that sibling. */
+  | { readonly kind: "forward-session"; readonly sibling: Sibling }
+  /** A new session that a sibling should have. */
+  | { readonly kind: "forward-handshake"; readonly sibling: Sibling }
+  /** Every worker drains: nobody takes new sessions. */
+  | { readonly kind: "refuse-draining" };
+
+export interface ForwardQuestion {
+  /** The request target as received. */
+  readonly target: string;
+  /** Path under which Engine.IO answers, with its final slash: `/socket.io/`. */
+  readonly enginePath: string;
+  readonly hostKey: string;
+  readonly ownSlot: number;
+  /** Sessions here, counting handshakes under way. */
+  readonly ownLoad: number;
+  readonly isDraining: boolean;
+  readonly siblings: ReadonlyMap<number, Sibling>;
+  /** Handshakes sent to that sibling that its `load` cannot contain yet. */
+  readonly countRecentForwards: (slot: number) => number;
+  /** The first request on a connection that the primary handed off: the primary has chosen this worker for it. */
+  readonly isChosenByPrimary: boolean;
+  /** It came from a sibling: it is never sent on again, so no request can go in circles. */
+  readonly isFromSibling: boolean;
+}
+
+const serve: ForwardChoice = { kind: "serve" };
+
+/** Ids of dead workers, other hosts and garbage are served here: Engine.IO then answers "Session ID unknown". */
+export function chooseForward(question: ForwardQuestion): ForwardChoice {
+  if (question.isFromSibling || !question.target.startsWith(question.enginePath)) return serve;
+  const sid = readQueryParameter(question.target, "sid");
+  if (sid !== undefined) {
+    const address = parseAddress(sid);
+    if (address === undefined || address.hostKey !== question.hostKey) return serve;
+    const sibling = question.siblings.get(address.workerSlot);
+    return sibling === undefined ? serve : { kind: "forward-session", sibling };
+  }
+  if (readQueryParameter(question.target, "EIO") === undefined) return serve;
+  if (question.isChosenByPrimary && !question.isDraining) return serve;
+  return chooseForHandshake(question);
+}
+
+function chooseForHandshake(question: ForwardQuestion): ForwardChoice {
+  let best: Sibling | undefined;
+  let bestLoad = question.isDraining ? Number.POSITIVE_INFINITY : question.ownLoad;
+  for (const sibling of question.siblings.values()) {
+    if (sibling.isDraining) continue;
+    const load = sibling.load + question.countRecentForwards(sibling.slot);
+    if (load < bestLoad) {
+      best = sibling;
+      bestLoad = load;
+    }
+  }
+  if (best !== undefined) return { kind: "forward-handshake", sibling: best };
+  return question.isDraining ? { kind: "refuse-draining" } : serve;
+}

@@ -1,0 +1,159 @@
+/**
+ * Stands before a worker's HTTP server: every request and upgrade passes it first, and goes to Engine.IO and the
+ * application, on to a sibling, or back with a refusal. It also knows all open connections, which draining needs.
+ */
+
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Sibling, WorkerCounts } from "../protocol/worker-messages.js";
+import { applyPeer, takePeerHeader } from "./client-address.js";
+import { chooseForward, type ForwardChoice } from "./forward-choice.js";
+import { RecentForwards } from "./recent-forwards.js";
+import { SiblingForwarder } from "./sibling-forwarder.js";
+
+/** What the gate asks the rest of the worker. */
+export interface GateSurroundings {
+  readonly hostKey: string;
+  readonly workerSlot: number;
+  readonly readEnginePath: () => string;
+  readonly countSessions: () => number;
+}
+
+interface ConnectionState {
+  readonly isFromSibling: boolean;
+  requests: number;
+}
+
+/** Seconds after which a client that was refused during a drain may try again: by then another host or worker serves. */
+const retryAfterSeconds = 1;
+
+export class RequestGate {
+  readonly counts: { -readonly [Key in keyof WorkerCounts]: number } = {
+    unknownSessions: 0,
+    forwardedRequests: 0,
+    forwardedHandshakes: 0,
+    receivedRequests: 0,
+    forwardFailures: 0,
+  };
+  readonly openConnections = new Set<Socket>();
+  readonly #surroundings: GateSurroundings;
+  readonly #forwarder = new SiblingForwarder(() => this.counts.forwardFailures++);
+  readonly #recentForwards = new RecentForwards();
+  readonly #handedOff = new WeakSet<object>();
+  readonly #stateBySocket = new WeakMap<object, ConnectionState>();
+  #siblings: ReadonlyMap<number, Sibling> = new Map();
+  #isDraining = false;
+
+  constructor(surroundings: GateSurroundings) {
+    this.#surroundings = surroundings;
+    // Before the listener of `@socket.io/sticky`, so that a handed-off socket is known when it becomes a connection.
+    process.prependListener("message", (_message: unknown, handle: unknown) => {
+      if (typeof handle === "object" && handle !== null) this.#handedOff.add(handle);
+    });
+  }
+
+  setSiblings(siblings: readonly Sibling[]): void {
+    this.#siblings = new Map(siblings.map((sibling) => [sibling.slot, sibling]));
+  }
+
+  /** New handshakes go to siblings from now on, or are refused when they drain too. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Puts the gate before `server`. `emit` is the one place that all connections, requests and upgrades pass whoever
+   * listens, and whenever the listener was added.
+   */
+  guard(server: HttpServer): void {
+    const emit = server.emit.bind(server) as (event: string, ...values: unknown[]) => boolean;
+    const guarded = (event: string, ...values: unknown[]): boolean => {
+      switch (event) {
+        case "connection":
+          this.#noteConnection(values[0] as Socket);
+          break;
+        case "request":
+        case "checkContinue":
+          if (this.#takeRequest(values[0] as IncomingMessage, values[1] as ServerResponse)) return true;
+          break;
+        case "upgrade":
+          if (this.#takeUpgrade(values[0] as IncomingMessage, values[1] as Duplex, values[2] as Buffer)) return true;
+          break;
+      }
+      return emit(event, ...values);
+    };
+    server.emit = guarded as typeof server.emit;
+  }
+
+  close(): void {
+    this.#forwarder.close();
+  }
+
+  #noteConnection(socket: Socket): void {
+    this.openConnections.add(socket);
+    socket.once("close", () => this.openConnections.delete(socket));
+    this.#stateBySocket.set(socket, { isFromSibling: !this.#handedOff.has(socket), requests: 0 });
+  }
+
+  #choose(request: IncomingMessage): ForwardChoice {
+    const state = this.#stateBySocket.get(request.socket) ?? { isFromSibling: false, requests: 0 };
+    state.requests++;
+    if (state.isFromSibling) {
+      this.counts.receivedRequests++;
+      const peer = takePeerHeader(request);
+      if (peer !== undefined && state.requests === 1) applyPeer(request.socket, peer);
+    }
+    const nowMs = performance.now();
+    const choice = chooseForward({
+      target: request.url ?? "/",
+      enginePath: this.#surroundings.readEnginePath(),
+      hostKey: this.#surroundings.hostKey,
+      ownSlot: this.#surroundings.workerSlot,
+      ownLoad: this.#surroundings.countSessions(),
+      isDraining: this.#isDraining,
+      siblings: this.#siblings,
+      countRecentForwards: (slot) => this.#recentForwards.count(slot, nowMs),
+      isChosenByPrimary: state.requests === 1,
+      isFromSibling: state.isFromSibling,
+    });
+    if (choice.kind === "forward-session") this.counts.forwardedRequests++;
+    if (choice.kind === "forward-handshake") {
+      this.counts.forwardedHandshakes++;
+      this.#recentForwards.note(choice.sibling.slot, nowMs);
+    }
+    return choice;
+  }
+
+  /** Whether the request was dealt with here. */
+  #takeRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    const choice = this.#choose(request);
+    switch (choice.kind) {
+      case "serve":
+        return false;
+      case "refuse-draining":
+        response.writeHead(503, { "Retry-After": String(retryAfterSeconds), Connection: "close", "Content-Length": 0 });
+        response.end();
+        return true;
+      case "forward-session":
+      case "forward-handshake":
+        this.#forwarder.forwardRequest(request, response, choice.sibling.socketPath);
+        return true;
+    }
+  }
+
+  #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const choice = this.#choose(request);
+    switch (choice.kind) {
+      case "serve":
+        return false;
+      case "refuse-draining":
+        socket.end(`HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${retryAfterSeconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+        return true;
+      case "forward-session":
+      case "forward-handshake":
+        this.#forwarder.forwardUpgrade(request, socket, head, choice.sibling.socketPath);
+        return true;
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/** Composition root of a worker process: the only file that knows all its parts. Forked by the primary. */
+
+import { AppStartError, describeThrown } from "../errors.js";
+import { createLogger, type Logger } from "../logging.js";
+import type { MessageToWorker, StartFailureCode, WorkerInit } from "../protocol/worker-messages.js";
+import { captureConsole, captureUncaught } from "./console-capture.js";
+import { drainConnections } from "./drain.js";
+import { interceptListen } from "./listen-interception.js";
+import { watchParent } from "./parent-watch.js";
+import { PrimaryChannel } from "./primary-channel.js";
+import { RunOnceJobs } from "./run-once.js";
+import { publishRuntime } from "./runtime-registry.js";
+import { explainSlowStart, type StartProgress, startApp } from "./start-app.js";
+import { WorkerRuntime } from "./worker-runtime.js";
+
+/** Counts are for people and scrapers: once a second is often enough. */
+const reportIntervalMs = 1_000;
+
+class WorkerProcess {
+  readonly #channel = new PrimaryChannel();
+  readonly #progress: StartProgress = { stage: "loading" };
+  #isReady = false;
+  #isEnding = false;
+
+  run(): void {
+    if (process.send === undefined) {
+      console.error("worker-main is started by `signalbox start`, not by hand.");
+      process.exit(2);
+    }
+    // Ctrl-C reaches every process of the terminal; the primary decides when a worker ends.
+    process.on("SIGINT", () => {});
+    process.on("SIGTERM", () => {});
+    process.on("SIGHUP", () => {});
+    // The primary is gone: so is the public port, and nobody would ever end this process.
+    process.on("disconnect", () => process.exit(1));
+    watchParent();
+    this.#channel.listen((message) => {
+      if (message.type === "signalbox:init") void this.#begin(message);
+    });
+    this.#channel.send({ type: "signalbox:hello" });
+  }
+
+  async #begin(init: WorkerInit): Promise<void> {
+    const log = createLogger({
+      level: init.logLevel,
+      format: init.logFormat,
+      fd: init.logFd,
+      isColored: init.isLogColored,
+      workerSlot: init.slot,
+    });
+    captureConsole(log);
+    captureUncaught(log, (thrown) => void this.#endAfterFatal(init, thrown));
+    const jobs = new RunOnceJobs(this.#channel, log);
+    const runtime = new WorkerRuntime(init, log, jobs);
+    this.#channel.listen((message) => this.#obey(message, runtime, jobs, log));
+    interceptListen((held) => runtime.takeListen(held));
+    publishRuntime(runtime);
+    const startDeadline = setTimeout(() => {
+      if (this.#progress.stage === "waiting-for-attach" && runtime.io !== undefined) this.#progress.stage = "waiting-for-listen";
+      void this.#failToStart(explainSlowStart(init, this.#progress));
+    }, init.startTimeoutMs);
+    try {
+      await startApp(init, runtime, this.#progress);
+    } catch (thrown) {
+      await this.#failToStart(thrown);
+      return;
+    } finally {
+      clearTimeout(startDeadline);
+    }
+    if (this.#isEnding) return;
+    this.#isReady = true;
+    this.#channel.send({ type: "signalbox:ready" });
+    this.#reportCounts(runtime);
+  }
+
+  #obey(message: MessageToWorker, runtime: WorkerRuntime, jobs: RunOnceJobs, log: Logger): void {
+    switch (message.type) {
+      case "signalbox:init":
+        break;
+      case "signalbox:siblings":
+        runtime.gate.setSiblings(message.siblings);
+        break;
+      case "signalbox:run-once-granted":
+        jobs.grant(message.name);
+        break;
+      case "signalbox:drain":
+        void this.#drain(message.deadlineMs, runtime, jobs, log);
+        break;
+    }
+  }
+
+  async #drain(deadlineMs: number, runtime: WorkerRuntime, jobs: RunOnceJobs, log: Logger): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    // Before any code of the application runs: it must not be able to keep this process.
+    setTimeout(() => {
+      log.warn(`the drain took longer than ${deadlineMs} ms: ${runtime.gate.openConnections.size} connections are cut`);
+      process.exit(0);
+    }, deadlineMs);
+    if (!this.#isReady || runtime.io === undefined) process.exit(0);
+    runtime.gate.startDraining();
+    await Promise.all([
+      jobs.releaseAll(),
+      drainConnections({
+        io: runtime.io,
+        openConnections: runtime.gate.openConnections,
+        hooks: runtime.drainHooks,
+        log,
+      }),
+    ]);
+    await this.#channel.sendLast({ type: "signalbox:counts", counts: runtime.gate.counts });
+    process.exit(0);
+  }
+
+  #reportCounts(runtime: WorkerRuntime): void {
+    let lastReport = "";
+    setInterval(() => {
+      const report = JSON.stringify(runtime.gate.counts);
+      if (report === lastReport) return;
+      lastReport = report;
+      this.#channel.send({ type: "signalbox:counts", counts: { ...runtime.gate.counts } });
+    }, reportIntervalMs).unref();
+  }
+
+  async #failToStart(thrown: unknown): Promise<void> {
+    if (this.#isEnding || this.#isReady) return;
+    this.#isEnding = true;
+    const code = thrown instanceof AppStartError ? (thrown.code as StartFailureCode) : "SIGNALBOX_APP_FAILED";
+    const message = thrown instanceof AppStartError ? thrown.message : describeThrown(thrown);
+    await this.#channel.sendLast({ type: "signalbox:start-failed", code, message });
+    process.exit(1);
+  }
+
+  async #endAfterFatal(init: WorkerInit, thrown: unknown): Promise<void> {
+    const reason = new AppStartError(
+      "SIGNALBOX_APP_FAILED",
+      `the application ${init.appPath} threw before it was ready: ${describeThrown(thrown)}`,
+    );
+    await this.#failToStart(reason);
+    process.exit(1);
+  }
+}
+
+new WorkerProcess().run();
