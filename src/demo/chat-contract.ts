@@ -39,7 +39,8 @@ export interface PageEvents {
 /** What the page receives. */
 export interface ServerEvents {
   people(list: PeopleList): void;
-  joined(member: Member, isReturning: boolean): void;
+  /** `formerId` is the id of somebody who is back after a break, else null. */
+  joined(member: Member, formerId: string | null): void;
   left(member: Member): void;
   renamed(member: Member, formerName: string): void;
   message(message: ChatMessage): void;

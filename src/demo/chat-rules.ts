@@ -10,8 +10,8 @@ export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok
 export interface JoinRequest {
   readonly name: string;
   readonly room: string;
-  /** The page was in this room a moment ago, before its connection broke. */
-  readonly isReturning: boolean;
+  /** The page was in this room a moment ago, under this id, before its connection broke. */
+  readonly formerId: string | undefined;
 }
 
 export interface MessageRequest {
@@ -20,6 +20,7 @@ export interface MessageRequest {
 }
 
 const roomPattern = /^[\p{L}\p{N}_-]{1,32}$/u;
+const socketIdPattern = /^[A-Za-z0-9_-]{20}$/;
 const messageIdPattern = /^[A-Za-z0-9_-]{8,40}$/;
 // Line breaks and text-direction overrides in a name would garble the lines it is shown in.
 const unfitForName = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u;
@@ -32,7 +33,7 @@ export function parseJoin(request: unknown): Parsed<JoinRequest> {
   if (name === undefined) return refuse("invalid-name");
   const room = cleanRoom(request["room"]);
   if (room === undefined) return refuse("invalid-room");
-  return { ok: true, value: { name, room, isReturning: request["isReturning"] === true } };
+  return { ok: true, value: { name, room, formerId: readFormerId(request["formerId"]) } };
 }
 
 export function parseRename(request: unknown): Parsed<{ readonly name: string }> {
@@ -84,6 +85,11 @@ function cleanRoom(value: unknown): string | undefined {
   // One spelling per room: "é" typed on two systems may be one or two code points.
   const room = value.normalize("NFC");
   return roomPattern.test(room) ? room : undefined;
+}
+
+/** Anything else than an id is no reason to keep somebody out: they join as if they were new. */
+function readFormerId(value: unknown): string | undefined {
+  return typeof value === "string" && socketIdPattern.test(value) ? value : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

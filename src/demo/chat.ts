@@ -39,14 +39,16 @@ export function serveChat(io: ChatServer, presence: Presence, place: Place, log:
 async function join(socket: ChatSocket, presence: Presence, place: Place, request: unknown): Promise<JoinAnswer> {
   const parsed = parseJoin(request);
   if (!parsed.ok) return parsed;
-  const { name, room, isReturning } = parsed.value;
+  const { name, room, formerId } = parsed.value;
   await leave(socket, presence);
   Object.assign(socket.data, { name, room, host: place.hostKey, worker: place.workerSlot });
   await socket.join(roomKey(room));
   const you = memberOf(socket);
   // The socket may have closed, or gone to a further room, while the join was on its way.
   if (!you || !socket.connected || socket.data.room !== room) return refuse("not-joined");
-  socket.to(roomKey(room)).emit("joined", you, isReturning);
+  // When a worker dies nobody says who left with it. The former id lets the pages strike out that one at once; it is
+  // only the page's word, and the list that follows is what counts.
+  socket.to(roomKey(room)).emit("joined", you, formerId ?? null);
   presence.announceChange(room);
   return { ok: true, you, people: presence.known(room) };
 }

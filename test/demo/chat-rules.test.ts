@@ -17,12 +17,20 @@ const goodId = "0123456789abcdef";
 describe("joining a room", () => {
   it("accepts a name and a room in any script", () => {
     const parsed = parseJoin({ name: "林 Ada O'Neil 👩‍💻", room: "Straße_42-ζ" });
-    assert.deepEqual(parsed, { ok: true, value: { name: "林 Ada O'Neil 👩‍💻", room: "Straße_42-ζ", isReturning: false } });
+    assert.deepEqual(parsed, { ok: true, value: { name: "林 Ada O'Neil 👩‍💻", room: "Straße_42-ζ", formerId: undefined } });
   });
 
   it("takes the spaces around a name away", () => {
-    const parsed = parseJoin({ name: "  Ada ", room: "lobby", isReturning: true });
-    assert.deepEqual(parsed, { ok: true, value: { name: "Ada", room: "lobby", isReturning: true } });
+    assert.deepEqual(parseRename({ name: "  Ada " }), { ok: true, value: { name: "Ada" } });
+  });
+
+  it("takes the former id of a page that is back, and ignores what is none", () => {
+    const value = { name: "Ada", room: "lobby" };
+    const formerId = "demoAC0123456789abcd";
+    assert.deepEqual(parseJoin({ ...value, formerId }), { ok: true, value: { ...value, formerId } });
+    for (const none of [undefined, null, 7, "short", {}]) {
+      assert.deepEqual(parseJoin({ ...value, formerId: none }), { ok: true, value: { ...value, formerId: undefined } });
+    }
   });
 
   it("gives one spelling to a room that two systems type differently", () => {

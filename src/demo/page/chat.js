@@ -24,8 +24,7 @@ let you; // this page's member record; undefined until the room is joined
 let people = new Map();
 let totalPeople = 0;
 let unread = 0;
-let hasJoinedBefore = false;
-let formerId; // this page's id before the connection broke
+let formerId; // this page's id in this room before its connection broke
 let lastTypingMs = 0;
 const seenIds = new Set();
 const ownItems = new Map(); // list items of own messages that the server has not confirmed, by message id
@@ -65,18 +64,21 @@ socket.on("disconnect", () => {
 });
 
 async function join() {
-  const isReturning = hasJoinedBefore;
   const wanted = room;
-  const answer = await ask("join", { name, room, isReturning }).catch(() => ({ ok: false, error: "no-answer" }));
+  const answer = await ask("join", { name, room, formerId }).catch(() => ({ ok: false, error: "no-answer" }));
   if (wanted !== room || !socket.connected) return;
   if (!answer.ok) return retryJoin(answer.error);
   you = answer.you;
-  hasJoinedBefore = true;
-  if (isReturning) replaceOwn(formerId);
-  else showPeople(answer.people);
   outbox.open();
-  if (isReturning) view.addNotice(`Reconnected, now on worker ${you.worker}. Messages of the time between may be missing.`);
+  if (formerId === undefined) showPeople(answer.people);
+  else greetBack(formerId);
   view.announce(`Connected to worker ${you.worker}, in room ${room}.`);
+}
+
+function greetBack(oldId) {
+  // The page's own list is better than what its new worker knows at once; the fresh list follows.
+  replaceMember(oldId, you);
+  view.addNotice(`Reconnected, now on worker ${you.worker}. Messages of the time between may be missing.`);
 }
 
 function retryJoin(error) {
@@ -92,13 +94,14 @@ function showPeople(list) {
   drawPeople();
 }
 
-/**
- * After a break the page's own list is better than what its new worker knows at once; the fresh list follows. Only this
- * page itself has a new id.
- */
-function replaceOwn(oldId) {
-  if (!people.delete(oldId)) totalPeople += 1;
-  people.set(you.id, you);
+/** Puts a member in the list, in the place of the one they were before a break if that one is still there. */
+function replaceMember(oldId, member) {
+  if (people.get(oldId)?.name === member.name) {
+    people.delete(oldId);
+    totalPeople -= 1;
+  }
+  if (!people.has(member.id)) totalPeople += 1;
+  people.set(member.id, member);
   drawPeople();
 }
 
@@ -108,13 +111,11 @@ function drawPeople() {
 
 socket.on("people", (list) => showPeople(list));
 
-socket.on("joined", (member, isReturning) => {
-  if (!people.has(member.id)) totalPeople += 1;
-  people.set(member.id, member);
-  drawPeople();
+socket.on("joined", (member, oldId) => {
+  replaceMember(oldId, member);
   const wasAboutToLeave = leaveTimers.has(member.name);
   stopTimer(leaveTimers, member.name);
-  if (!wasAboutToLeave && !isReturning) view.addNotice(`${member.name} joined`);
+  if (!wasAboutToLeave && oldId === null) view.addNotice(`${member.name} joined`);
 });
 
 socket.on("left", (member) => {
@@ -296,7 +297,7 @@ addEventListener("popstate", () => {
 function enterRoom(newRoom) {
   room = newRoom;
   you = undefined;
-  hasJoinedBefore = false;
+  formerId = undefined;
   outbox.close();
   outbox.clear();
   ownItems.clear();
