@@ -25,10 +25,14 @@ export function findInstallReason() {
     if (fault === undefined) writeInstallStamp();
     return fault;
   }
-  if (found.lock !== wanted.lock) return findInstallFault() === undefined ? writeInstallStamp() : "package-lock.json has changed";
-  if (found.runtime !== wanted.runtime) return `they were installed for ${found.runtime}, and this is ${wanted.runtime}`;
+  if (found.lock !== wanted.lock)
+    return findInstallFault() === undefined ? writeInstallStamp() : "package-lock.json has changed";
+  if (found.runtime !== wanted.runtime)
+    return `they were installed for ${found.runtime}, and this is ${wanted.runtime}`;
   // npm writes this file last: without it an installation was interrupted.
-  return fs.existsSync(path.join(modulesDirectory, ".package-lock.json")) ? undefined : "the installation is incomplete";
+  return fs.existsSync(path.join(modulesDirectory, ".package-lock.json"))
+    ? undefined
+    : "the installation is incomplete";
 }
 
 /** Notes what node_modules was installed from; without the right to write there, the next run looks closely again. */
@@ -42,7 +46,9 @@ export function writeInstallStamp() {
 
 function describeInstall() {
   return {
-    lock: createHash("sha256").update(fs.readFileSync(path.join(root, "package-lock.json"))).digest("hex"),
+    lock: createHash("sha256")
+      .update(fs.readFileSync(path.join(root, "package-lock.json")))
+      .digest("hex"),
     runtime: `Node ABI ${process.versions.modules} on ${process.platform}-${process.arch}`,
   };
 }
@@ -62,7 +68,10 @@ function findInstallFault() {
 }
 
 function isForThisPlatform(entry) {
-  const isListed = (list, value) => list === undefined || list.includes(value) || (list.some((item) => item.startsWith("!")) && !list.includes(`!${value}`));
+  const isListed = (list, value) =>
+    list === undefined ||
+    list.includes(value) ||
+    (list.some((item) => item.startsWith("!")) && !list.includes(`!${value}`));
   // Which C library runs here is npm's to know: packages that depend on it may be absent.
   if (entry.optional && entry.libc !== undefined) return false;
   return isListed(entry.os, process.platform) && isListed(entry.cpu, process.arch);
@@ -91,7 +100,9 @@ const packageListsMaxAgeMs = 7 * 24 * 3_600_000;
 export function findMissingPrograms() {
   // Debian keeps servers in directories that are not in every user's PATH.
   const directories = [...(process.env.PATH ?? "").split(path.delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
-  return programs.filter((program) => !directories.some((directory) => isExecutable(path.join(directory, program.name))));
+  return programs.filter(
+    (program) => !directories.some((directory) => isExecutable(path.join(directory, program.name))),
+  );
 }
 
 /** Why this script does not install packages itself, or undefined when it does. */
@@ -104,7 +115,8 @@ export function findAptObstacle() {
   }
   if (!isExecutable("/usr/bin/apt-get")) return "apt-get is missing";
   if (process.getuid() !== 0) return "installing needs root";
-  if (fs.existsSync(policyPath) && !doesPolicyDeny()) return `${policyPath} lets services start, and it is not this script's to change`;
+  if (fs.existsSync(policyPath) && !doesPolicyDeny())
+    return `${policyPath} lets services start, and it is not this script's to change`;
   return undefined;
 }
 
@@ -154,12 +166,19 @@ export async function installSystemPackages(packages, run, say) {
   }
   if (isolated.code !== 0) return { fault: "Debian's packages could not be installed.", tail: isolated.tail };
   if (disabled.remaining.length > 0) return { fault: `Could not disable: ${disabled.remaining.join(", ")}.` };
-  return { note: disabled.units.length === 0 ? "no service was added" : `installed, not started, not enabled: ${disabled.units.join(", ")}` };
+  return {
+    note:
+      disabled.units.length === 0
+        ? "no service was added"
+        : `installed, not started, not enabled: ${disabled.units.join(", ")}`,
+  };
 }
 
 function arePackageListsOld() {
   try {
-    const files = fs.readdirSync(packageListsDirectory).filter((name) => name.endsWith("_Packages") || name.includes("_Packages."));
+    const files = fs
+      .readdirSync(packageListsDirectory)
+      .filter((name) => name.endsWith("_Packages") || name.includes("_Packages."));
     const newestMs = Math.max(...files.map((name) => fs.statSync(path.join(packageListsDirectory, name)).mtimeMs));
     const directoryMs = fs.statSync(packageListsDirectory).mtimeMs;
     return files.length === 0 || Date.now() - Math.max(newestMs, directoryMs) > packageListsMaxAgeMs;
@@ -214,7 +233,10 @@ function disableNewUnits(linksBefore) {
   // Debian's own helper: it needs no running systemd, and later upgrades respect what it noted.
   for (const unit of units) spawnSync("deb-systemd-helper", ["disable", unit], { stdio: "ignore" });
   for (const script of scripts) spawnSync("update-rc.d", [script, "disable"], { stdio: "ignore" });
-  return { units: [...new Set([...units, ...[...scripts].map((script) => `${script}.service`)])], remaining: listEnablingLinks().filter(isNew) };
+  return {
+    units: [...new Set([...units, ...[...scripts].map((script) => `${script}.service`)])],
+    remaining: listEnablingLinks().filter(isNew),
+  };
 }
 
 // --- Files --------------------------------------------------------------------------------------------------------

@@ -4,8 +4,6 @@
  */
 
 import { spawn } from "node:child_process";
-import fs from "node:fs";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -68,7 +66,10 @@ function checkNodeVersion() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major > minimumNode.major || (major === minimumNode.major && minor >= minimumNode.minor)) return;
   const wanted = `${minimumNode.major}.${minimumNode.minor}`;
-  throw new BootstrapError(`Signalbox needs Node ${wanted} or newer; this is ${process.version}.`, suggestNodeCommand());
+  throw new BootstrapError(
+    `Signalbox needs Node ${wanted} or newer; this is ${process.version}.`,
+    suggestNodeCommand(),
+  );
 }
 
 function suggestNodeCommand() {
@@ -134,8 +135,15 @@ async function install(parts, reason) {
 
 function explainNpmFailure({ tail }) {
   const help = "npm ci --include=dev";
-  if (/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED)\b/.test(tail)) {
-    return ["The npm registry cannot be reached, so the dependencies cannot be installed.", `When the network is back: ${help}`];
+  if (
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED)\b/.test(
+      tail,
+    )
+  ) {
+    return [
+      "The npm registry cannot be reached, so the dependencies cannot be installed.",
+      `When the network is back: ${help}`,
+    ];
   }
   if (/\b(EACCES|EPERM|EROFS)\b/.test(tail)) {
     return [`${root} or npm's cache cannot be written by this user.`, `sudo chown -R "$(id -un)" "${root}" ~/.npm`];
@@ -211,7 +219,8 @@ function run(label, file, args, env) {
     });
     child.once("close", (code, signal) => {
       end();
-      if (interruptedBy === undefined) resolve({ code: signal === null ? code : 1, lines, tail: `${lines.slice(-40).join("\n")}\n` });
+      if (interruptedBy === undefined)
+        resolve({ code: signal === null ? code : 1, lines, tail: `${lines.slice(-40).join("\n")}\n` });
       else reject(new BootstrapError(`Interrupted by ${interruptedBy}.`, `npm run ${task}`, 130));
     });
   });
@@ -244,7 +253,9 @@ function isRoot() {
 
 main().catch((error) => {
   if (!(error instanceof BootstrapError)) {
-    process.stderr.write(`signalbox: ${error.stack}\nsignalbox: try: rm -rf node_modules dist && npm ci --include=dev && npm run build\n`);
+    process.stderr.write(
+      `signalbox: ${error.stack}\nsignalbox: try: rm -rf node_modules dist && npm ci --include=dev && npm run build\n`,
+    );
     process.exitCode = 1;
     return;
   }

@@ -51,7 +51,10 @@ function hashSources() {
   const files = listFiles(sourceDirectory).map((file) => path.join("src", file));
   // The lock file stands for the compiler's version, this file for what is done besides compiling.
   for (const file of [...files, "tsconfig.json", "package-lock.json", "scripts/build.mjs"]) {
-    hash.update(`${file}\0`).update(fs.readFileSync(path.join(root, file))).update("\0");
+    hash
+      .update(`${file}\0`)
+      .update(fs.readFileSync(path.join(root, file)))
+      .update("\0");
   }
   return hash.digest("hex");
 }

@@ -129,7 +129,11 @@ async function runPhase({ files, concurrency, timeout }, signal, tally, reporter
 }
 
 function isTotal({ type, data }) {
-  return type === "test:diagnostic" && data.nesting === 0 && /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(data.message);
+  return (
+    type === "test:diagnostic" &&
+    data.nesting === 0 &&
+    /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(data.message)
+  );
 }
 
 function addTotal(tally, message) {

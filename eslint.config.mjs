@@ -1,0 +1,101 @@
+/** What Biome cannot see: promises (with types), exhaustive switches, and what a pure file must not call. */
+
+import { defineConfig } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+/** Files that get time, randomness and the outside world as arguments, so that their tests are tables. */
+const pureFiles = [
+  "src/address/**",
+  "src/protocol/**",
+  "src/routing/**",
+  "src/link/**",
+  "src/config/schema.ts",
+  "src/primary/request-head.ts",
+  "src/primary/worker-choice.ts",
+  "src/primary/restart-policy.ts",
+  "src/primary/drain-plan.ts",
+];
+
+/** Folders whose job includes ending the process. */
+const endsProcess = ["src/cli/**", "src/worker/**"];
+
+const processExit = {
+  object: "process",
+  property: "exit",
+  message: "Only cli/ and worker/ end the process: throw, or return the exit code.",
+};
+
+const impureGlobals = [
+  "process",
+  "performance",
+  "setTimeout",
+  "setInterval",
+  "setImmediate",
+  "queueMicrotask",
+  "fetch",
+  "crypto",
+  "console",
+].map((name) => ({ name, message: "A pure file gets time, randomness and the outside world as arguments." }));
+
+const impureProperties = [
+  { object: "Date", property: "now", message: "A pure file gets the time as an argument (nowMs)." },
+  { object: "Math", property: "random", message: "A pure file gets randomness as an argument." },
+];
+
+const impureSyntax = [
+  {
+    selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+    message: "A pure file gets the time as an argument (nowMs).",
+  },
+];
+
+/** Modules of Node with I/O, timers or randomness. */
+const impureModules = {
+  regex:
+    "^(node:)?(fs|net|http|https|http2|tls|dns|dgram|os|cluster|child_process|worker_threads|timers|process|crypto|perf_hooks|readline|stream)(/.*)?$",
+  allowTypeImports: true,
+  message: "A pure file does no I/O: types of this module may be imported, nothing else.",
+};
+
+export default defineConfig([
+  { ignores: ["dist/**", "node_modules/**"] },
+  {
+    files: ["src/**/*.ts", "test/**/*.ts"],
+    plugins: { "@typescript-eslint": tseslint.plugin },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    languageOptions: {
+      parser: tseslint.parser,
+      parserOptions: { project: "./tsconfig.test.json", tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      "@typescript-eslint/await-thenable": "error",
+      "@typescript-eslint/no-floating-promises": [
+        "error",
+        // node:test runs what these return; a file need not wait for them.
+        {
+          allowForKnownSafeCalls: [
+            { from: "package", package: "node:test", name: ["test", "it", "describe", "suite", "before", "after"] },
+          ],
+        },
+      ],
+      "@typescript-eslint/no-misused-promises": "error",
+      "@typescript-eslint/return-await": ["error", "error-handling-correctness-only"],
+      // A written default is a decision; without one every member of a union has its case.
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+    },
+  },
+  {
+    files: ["src/**/*.ts"],
+    ignores: [...endsProcess, ...pureFiles],
+    rules: { "no-restricted-properties": ["error", processExit] },
+  },
+  {
+    files: pureFiles,
+    rules: {
+      "no-restricted-globals": ["error", ...impureGlobals],
+      "no-restricted-properties": ["error", ...impureProperties],
+      "no-restricted-syntax": ["error", ...impureSyntax],
+      "@typescript-eslint/no-restricted-imports": ["error", { patterns: [impureModules] }],
+    },
+  },
+]);
