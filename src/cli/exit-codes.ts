@@ -21,7 +21,7 @@ export const exitCodeTable: readonly { code: number; meaning: string }[] = [
   { code: exitCodes.usage, meaning: "the command line or the configuration is wrong; every fault is listed" },
   { code: exitCodes.appFailed, meaning: "the application could not be started: missing, threw, never became ready, or exports nothing to run" },
   { code: exitCodes.cannotListen, meaning: "the public, admin or control address is taken or not permitted" },
-  { code: exitCodes.crashLoop, meaning: "no worker became ready in 10 restarts" },
+  { code: exitCodes.crashLoop, meaning: "no worker became ready in `maxRestarts` restarts" },
   { code: exitCodes.notRunning, meaning: "`status`: no host answers" },
   { code: 130, meaning: "a second Ctrl-C (SIGINT), 1 s or more after the first, ended the process at once" },
   { code: 143, meaning: "a second SIGTERM, 1 s or more after the first, ended the process at once" },

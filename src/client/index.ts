@@ -1,4 +1,4 @@
 /** Public exports of `signalbox/client`, the browser library, nothing else; runs in a browser as compiled. */
 
 /** Reads from a session id or socket id which host and worker serve it. */
-export { parseAddress as readAddress, type Address } from "../address/address.js";
+export { type Address, parseAddress as readAddress } from "../address/address.js";

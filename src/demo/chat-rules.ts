@@ -3,7 +3,13 @@
 export const maxNameLength = 32;
 export const maxTextLength = 2000;
 
-export type ChatError = "invalid-request" | "invalid-name" | "invalid-room" | "invalid-text" | "not-joined" | "too-fast";
+export type ChatError =
+  | "invalid-request"
+  | "invalid-name"
+  | "invalid-room"
+  | "invalid-text"
+  | "not-joined"
+  | "too-fast";
 
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ChatError };
 
@@ -29,16 +35,16 @@ const visibleCharacter = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
 export function parseJoin(request: unknown): Parsed<JoinRequest> {
   if (!isRecord(request)) return refuse("invalid-request");
-  const name = cleanName(request["name"]);
+  const name = cleanName(request.name);
   if (name === undefined) return refuse("invalid-name");
-  const room = cleanRoom(request["room"]);
+  const room = cleanRoom(request.room);
   if (room === undefined) return refuse("invalid-room");
-  return { ok: true, value: { name, room, formerId: readFormerId(request["formerId"]) } };
+  return { ok: true, value: { name, room, formerId: readFormerId(request.formerId) } };
 }
 
 export function parseRename(request: unknown): Parsed<{ readonly name: string }> {
   if (!isRecord(request)) return refuse("invalid-request");
-  const name = cleanName(request["name"]);
+  const name = cleanName(request.name);
   return name === undefined ? refuse("invalid-name") : { ok: true, value: { name } };
 }
 

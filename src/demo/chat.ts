@@ -2,8 +2,16 @@
 
 import type { SignalboxContext } from "../index.js";
 import type { Answer, ChatServer, ChatSocket, JoinAnswer, Member } from "./chat-contract.js";
-import { type ChatError, type Pace, fillBucket, parseJoin, parseMessage, parseRename, takeToken } from "./chat-rules.js";
-import { type Presence, describeMember, roomKey } from "./presence.js";
+import {
+  type ChatError,
+  fillBucket,
+  type Pace,
+  parseJoin,
+  parseMessage,
+  parseRename,
+  takeToken,
+} from "./chat-rules.js";
+import { describeMember, type Presence, roomKey } from "./presence.js";
 
 const pace: Pace = { perSecond: 10, burst: 20 };
 

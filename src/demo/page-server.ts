@@ -1,7 +1,7 @@
 /** Serves the demo's page from a map of files read at start; never reads the disk for a request. */
 
 import { createHash } from "node:crypto";
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { extname } from "node:path";
 

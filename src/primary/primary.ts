@@ -1,6 +1,5 @@
 /** Composition root of the primary process: the only file that knows all its parts. Starts in order, closes in reverse. */
 
-import cluster from "node:cluster";
 import { existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,10 +13,10 @@ import { AdminServer } from "./admin-server.js";
 import { HandOff } from "./hand-off.js";
 import { Listener, type ListenAddress } from "./listener.js";
 import { deriveHostKey, readCpuFacts } from "./machine-facts.js";
-import { prepareRuntimeDir, removeRuntimeDir } from "./runtime-dir.js";
+import { prepareRuntimeDir } from "./runtime-dir.js";
 import { computeRuntimePaths, nameListenAddress, type RuntimePaths, type RuntimeSurroundings } from "./runtime-paths.js";
 import { readStopSignal } from "./stop-signals.js";
-import { Supervisor } from "./supervisor.js";
+import { Supervisor, workerLogFd } from "./supervisor.js";
 import { watchFiles } from "./watch-files.js";
 import { chooseWorkerCount } from "./worker-count.js";
 
@@ -39,8 +38,6 @@ const stableAfterMs = 60_000;
 const killGraceMs = 500;
 /** Exit codes of a process ended by a signal are 128 and its number (POSIX shells). */
 const exitCodeBySignal = { SIGINT: 130, SIGTERM: 143 } as const;
-/** The workers' log goes to the primary's stdout, which they inherit under this number; 3 is the IPC channel. */
-const workerLogFd = 4;
 
 /**
  * Runs a host until it is told to stop.
@@ -123,8 +120,7 @@ class Host {
 
   async #start(): Promise<void> {
     this.#handleSignals();
-    await prepareRuntimeDir(this.#paths, process.getuid?.() ?? 0);
-    this.#closers.push(() => removeRuntimeDir(this.#paths));
+    this.#closers.push(await prepareRuntimeDir(this.#paths, process.getuid?.() ?? 0));
     this.#adminPort = await this.#admin.listenOnPort(this.#config.adminPort);
     this.#closers.push(() => this.#admin.close());
     await this.#admin.listenOnSocket(this.#paths.controlSocketPath);
@@ -132,7 +128,6 @@ class Host {
     this.#closers.push(() => this.#listener.close());
     this.#closers.push(() => this.#handOff.close());
     await this.#setUpFabric();
-    this.#setUpCluster();
     this.#supervisor.start();
     this.#closers.push(() => this.#supervisor.killAll());
     if (this.#config.watch) this.#watch();
@@ -142,7 +137,7 @@ class Host {
   }
 
   #createSupervisor(logFormat: "pretty" | "json", isLogColored: boolean): Supervisor {
-    const { config } = this;
+    const config = this.#config;
     const supervisor = new Supervisor(
       {
         workerCount: chooseWorkerCount(config.workers, readCpuFacts()),
@@ -166,6 +161,8 @@ class Host {
           logFd: workerLogFd,
           isLogColored,
         },
+        workerMain: fileURLToPath(new URL("../worker/worker-main.js", import.meta.url)),
+        inspectPort: config.inspect ? config.inspectPort : undefined,
         createSocketPath: (slot, pid) => join(this.#paths.instanceDir, `w${slot}-${pid}.sock`),
         isWatching: config.watch,
       },
@@ -179,10 +176,6 @@ class Host {
     supervisor.on("ended", (record) => this.#handOff.removeWorker(record.slot));
     supervisor.on("failed", (error) => this.#end?.reject(error));
     return supervisor;
-  }
-
-  get config(): SignalboxConfig {
-    return this.#config;
   }
 
   /** Once all workers of the start are ready: one line that says where to look. */
@@ -204,20 +197,6 @@ class Host {
         setupPrimary();
       }
     }
-  }
-
-  #setUpCluster(): void {
-    const { inspect, inspectPort } = this.#config;
-    const workerMain = fileURLToPath(new URL(`../worker/worker-main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
-    let nextInspectPort = inspectPort;
-    cluster.setupPrimary({
-      exec: workerMain,
-      args: [],
-      // Handed-off heads are Buffers; the default (JSON) would deliver something else.
-      serialization: "advanced",
-      stdio: ["ignore", "pipe", "pipe", "ipc", 1],
-      ...(inspect && { execArgv: [...process.execArgv, "--inspect"], inspectPort: () => nextInspectPort++ }),
-    });
   }
 
   #handleSignals(): void {
@@ -280,7 +259,7 @@ class Host {
 
   async #readStatus(): Promise<HostStatus> {
     const nowMs = performance.now();
-    const { config } = this;
+    const config = this.#config;
     const workers = this.#supervisor.slots.map(({ number, record, restarts }) => {
       if (record !== undefined) this.#metrics.sessions.set({ worker: String(number) }, record.sessions);
       return {

@@ -3,7 +3,7 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, rmdirSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
-import { ListenError, RuntimeDirError, readErrorCode } from "../errors.js";
+import { describeBriefly, ListenError, RuntimeDirError, readErrorCode } from "../errors.js";
 import type { RuntimePaths } from "./runtime-paths.js";
 
 /** A live listener on the same machine answers in well under this. */
@@ -25,12 +25,16 @@ export async function isSomebodyListening(path: string): Promise<boolean> {
 }
 
 /**
- * Makes the directory (0700), and clears what a host that was killed left in it.
- * @throws RuntimeDirError when the directory is not safe to use; ListenError when a host is running there.
+ * Makes the private directory of this host (0700), and clears what a host that was killed left in it.
+ * Returns what takes away the directories that were made here, and no other.
+ * @throws RuntimeDirError when a directory is not safe to use; ListenError when a host is running there.
  */
-export async function prepareRuntimeDir(paths: RuntimePaths, uid: number): Promise<void> {
-  makePrivateDirectory(paths.baseDir, uid);
-  makePrivateDirectory(paths.instanceDir, uid);
+export async function prepareRuntimeDir(paths: RuntimePaths, uid: number): Promise<() => void> {
+  const hasMadeBase = makeDirectory(paths.baseDir);
+  checkDirectory(paths.baseDir, [uid, 0]);
+  makeDirectory(paths.instanceDir);
+  checkDirectory(paths.instanceDir, [uid]);
+  chmodSync(paths.instanceDir, 0o700);
   if (await isSomebodyListening(paths.controlSocketPath)) {
     throw new ListenError(
       "SIGNALBOX_ALREADY_RUNNING",
@@ -41,32 +45,36 @@ export async function prepareRuntimeDir(paths: RuntimePaths, uid: number): Promi
   for (const name of readdirSync(paths.instanceDir)) {
     if (name.endsWith(".sock")) unlinkSync(join(paths.instanceDir, name));
   }
+  return () => removeRuntimeDir(paths, hasMadeBase);
 }
 
-function makePrivateDirectory(path: string, uid: number): void {
+/** Whether it had to be made. */
+function makeDirectory(path: string): boolean {
   try {
     mkdirSync(dirname(path), { recursive: true });
     mkdirSync(path, { mode: 0o700 });
+    return true;
   } catch (cause) {
-    if (readErrorCode(cause) !== "EEXIST") {
-      const message = `the runtime directory ${path} cannot be made: ${String(cause)}. Set SIGNALBOX_RUNTIME_DIR to one that can.`;
-      throw new RuntimeDirError("SIGNALBOX_RUNTIME_DIR_UNSAFE", message, { cause });
-    }
+    if (readErrorCode(cause) === "EEXIST") return false;
+    const message = `the runtime directory ${path} cannot be made: ${describeBriefly(cause)}. Set SIGNALBOX_RUNTIME_DIR to one that can.`;
+    throw new RuntimeDirError("SIGNALBOX_RUNTIME_DIR_UNSAFE", message, { cause });
   }
-  const facts = lstatSync(path);
-  if (!facts.isDirectory() || facts.uid !== uid) {
-    throw new RuntimeDirError(
-      "SIGNALBOX_RUNTIME_DIR_UNSAFE",
-      `${path} is not a directory of this user (uid ${uid}): somebody else could take over the sockets in it. ` +
-        "Remove it, or set SIGNALBOX_RUNTIME_DIR.",
-    );
-  }
-  if ((facts.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-/** Takes the instance directory away at the end; what does not work is left for the next start to clear. */
-export function removeRuntimeDir(paths: RuntimePaths): void {
+function checkDirectory(path: string, allowedOwners: readonly number[]): void {
+  const facts = lstatSync(path);
+  if (facts.isDirectory() && allowedOwners.includes(facts.uid)) return;
+  throw new RuntimeDirError(
+    "SIGNALBOX_RUNTIME_DIR_UNSAFE",
+    `${path} is not a directory of this user (uid ${allowedOwners[0]}): somebody else could take over the sockets in it. ` +
+      "Remove it, or set SIGNALBOX_RUNTIME_DIR.",
+  );
+}
+
+/** What does not work is left for the next start to clear. */
+function removeRuntimeDir(paths: RuntimePaths, hasMadeBase: boolean): void {
   rmSync(paths.instanceDir, { recursive: true, force: true });
+  if (!hasMadeBase) return;
   try {
     rmdirSync(paths.baseDir);
   } catch {

@@ -2,8 +2,7 @@
 
 import cluster, { type Worker } from "node:cluster";
 import { EventEmitter } from "node:events";
-import type { AppStartError } from "../errors.js";
-import { AppStartError as AppStartErrorClass, CrashLoopError } from "../errors.js";
+import { AppStartError, CrashLoopError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import { type MessageToWorker, parseMessageToPrimary, type WorkerInit } from "../protocol/worker-messages.js";
@@ -17,10 +16,17 @@ export interface SupervisorSettings {
   readonly restart: RestartSettings;
   /** Everything that each worker is told, but for what differs from slot to slot. */
   readonly init: Omit<WorkerInit, "type" | "slot" | "socketPath">;
+  /** Path of the module that a worker process runs. */
+  readonly workerMain: string;
+  /** Inspector port of slot 0, each further slot has one more; undefined without inspector. */
+  readonly inspectPort: number | undefined;
   readonly createSocketPath: (slot: number, pid: number) => string;
   /** Development: a crash or a failed start waits for the next change of a file instead of ending the host. */
   readonly isWatching: boolean;
 }
+
+/** The workers' log goes to the primary's stdout, which they inherit under this number; 3 is the IPC channel. */
+export const workerLogFd = 4;
 
 /** Workers see the load of the others at most this old. */
 const siblingUpdateIntervalMs = 100;
@@ -117,6 +123,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #fork(slot: Slot): void {
+    this.#setUpCluster(slot.number);
     const worker = cluster.fork();
     const socketPath = this.#settings.createSocketPath(slot.number, worker.process.pid ?? 0);
     const record = new WorkerRecord(slot.number, worker, socketPath, performance.now());
@@ -141,6 +148,22 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
   }
 
+  /** Holds for the next fork. */
+  #setUpCluster(slotNumber: number): void {
+    const { workerMain, inspectPort } = this.#settings;
+    cluster.setupPrimary({
+      exec: workerMain,
+      args: [],
+      // Handed-off heads are Buffers; the default (JSON) would deliver something else.
+      serialization: "advanced",
+      stdio: ["ignore", "pipe", "pipe", "ipc", 1],
+      ...(inspectPort !== undefined && {
+        execArgv: [...process.execArgv, "--inspect"],
+        inspectPort: inspectPort + slotNumber,
+      }),
+    });
+  }
+
   #obey(slot: Slot, record: WorkerRecord, message: NonNullable<ReturnType<typeof parseMessageToPrimary>>): void {
     switch (message.type) {
       case "signalbox:hello":
@@ -155,7 +178,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#noteReady(record);
         break;
       case "signalbox:start-failed":
-        this.#noteStartFailure(new AppStartErrorClass(message.code, message.message));
+        this.#noteStartFailure(new AppStartError(message.code, message.message));
         break;
       case "signalbox:counts":
         this.#addCounts(record, message.counts);

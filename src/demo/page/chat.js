@@ -2,7 +2,16 @@
 
 import { readAddress } from "/signalbox/client/index.js";
 import { Connection } from "./connection.js";
-import { cleanRoom, makeGuestName, makeMessageId, readName, readRoom, rememberName, roomUrl, secondWindowUrl } from "./identity.js";
+import {
+  cleanRoom,
+  makeGuestName,
+  makeMessageId,
+  readName,
+  readRoom,
+  rememberName,
+  roomUrl,
+  secondWindowUrl,
+} from "./identity.js";
 import { Outbox } from "./outbox.js";
 import * as view from "./view.js";
 
@@ -37,7 +46,7 @@ const ask = (event, request) => socket.timeout(answerTimeoutMs).emitWithAck(even
 
 const outbox = new Outbox({
   send: ({ id, text }) => ask("message", { id, text }),
-  onDelivered: ({ id }) => confirmOwn(id),
+  onDelivered: ({ id }) => confirmOwn(id, you),
   onRefused: ({ id }) => settleOwn(id, "refused", "Not sent: the server did not accept it"),
 });
 
@@ -78,7 +87,7 @@ async function join() {
 function greetBack(oldId) {
   // The page's own list is better than what its new worker knows at once; the fresh list follows.
   replaceMember(oldId, you);
-  view.addNotice(`Reconnected, now on worker ${you.worker}. Messages of the time between may be missing.`);
+  view.addNotice(`Reconnected, now on worker ${you.worker}. Messages sent meanwhile may be missing.`);
 }
 
 function retryJoin(error) {
@@ -159,10 +168,7 @@ function stopTimer(timers, key) {
 /* Messages */
 
 socket.on("message", (message) => {
-  if (ownItems.has(message.id)) {
-    view.showVia(ownItems.get(message.id), message.sender);
-    return confirmOwn(message.id);
-  }
+  if (ownItems.has(message.id)) return confirmOwn(message.id, message.sender);
   if (isSeen(message.id)) return;
   hideTyping(message.sender.name);
   view.addMessage(message, { isOwn: false, state: "delivered" });
@@ -187,7 +193,10 @@ function sendMessage(text) {
   outbox.add(message);
 }
 
-function confirmOwn(id) {
+// The answer and the message itself may come in either order; the first to come confirms.
+function confirmOwn(id, sender) {
+  const item = ownItems.get(id);
+  if (item && sender) view.showVia(item, sender);
   settleOwn(id, "delivered", "");
 }
 

@@ -147,7 +147,10 @@ function personItem(member, isYou) {
 }
 
 function avatar(name) {
-  const initials = name.split(/\s+/).map((word) => [...word][0] ?? "").filter(Boolean);
+  const initials = name
+    .split(/\s+/)
+    .map((word) => [...word][0] ?? "")
+    .filter(Boolean);
   const mark = element("span", "avatar", initials.slice(0, 2).join("").toLocaleUpperCase());
   mark.setAttribute("aria-hidden", "true");
   mark.style.setProperty("--hue", String(hueOf(name)));
