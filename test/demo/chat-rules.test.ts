@@ -17,7 +17,10 @@ const goodId = "0123456789abcdef";
 describe("joining a room", () => {
   it("accepts a name and a room in any script", () => {
     const parsed = parseJoin({ name: "林 Ada O'Neil 👩‍💻", room: "Straße_42-ζ" });
-    assert.deepEqual(parsed, { ok: true, value: { name: "林 Ada O'Neil 👩‍💻", room: "Straße_42-ζ", formerId: undefined } });
+    assert.deepEqual(parsed, {
+      ok: true,
+      value: { name: "林 Ada O'Neil 👩‍💻", room: "Straße_42-ζ", formerId: undefined },
+    });
   });
 
   it("takes the spaces around a name away", () => {
