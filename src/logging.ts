@@ -33,7 +33,8 @@ export function createLogger(options: LoggerOptions): Logger {
     sync: true,
     colorize: options.isColored,
     translateTime: "SYS:HH:MM:ss.l",
-    ignore: "pid,hostname,worker,stream",
+    // Said in the message already.
+    ignore: "pid,hostname,worker,hostKey,adminPort,bootMs,workerPid,job",
     messageFormat: (record, messageKey) => {
       const from = typeof record.worker === "number" ? `worker ${record.worker}` : "primary";
       return `${from.padEnd(9)} ${String(record[messageKey])}`;

@@ -7,7 +7,7 @@ import type { Logger } from "../logging.js";
 const maxLineBytes = 16 * 1_024;
 
 /** Logs each line; the rest is logged when the stream ends. */
-export function captureOutput(stream: Readable, log: Logger, level: "info" | "error"): void {
+export function captureOutput(stream: Readable, log: Logger, level: "info" | "warn"): void {
   let rest = "";
   stream.setEncoding("utf8");
   stream.on("data", (chunk: string) => {
@@ -25,7 +25,7 @@ export function captureOutput(stream: Readable, log: Logger, level: "info" | "er
   });
 }
 
-function logLine(line: string, log: Logger, level: "info" | "error"): void {
+function logLine(line: string, log: Logger, level: "info" | "warn"): void {
   const text = line.endsWith("\r") ? line.slice(0, -1) : line;
   if (text.trim() !== "") log[level](text);
 }

@@ -130,7 +130,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     slot.record = record;
     const log = this.#log.child({ worker: slot.number });
     if (worker.process.stdout !== null) captureOutput(worker.process.stdout, log, "info");
-    if (worker.process.stderr !== null) captureOutput(worker.process.stderr, log, "error");
+    if (worker.process.stderr !== null) captureOutput(worker.process.stderr, log, "warn");
     const helloTimer = setTimeout(() => {
       log.error(`worker ${slot.number} did not begin within ${helloTimeoutMs} ms: it is killed`);
       worker.process.kill("SIGKILL");

@@ -1,7 +1,7 @@
 /** Turns what the application prints and throws into log records that carry the worker slot. */
 
 import { format } from "node:util";
-import { describeThrown } from "../errors.js";
+import { describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
 
 const levelByMethod = {
@@ -37,7 +37,7 @@ export function captureUncaught(log: Logger, onFatal: (thrown: unknown) => void)
   process.on("uncaughtException", (thrown, origin) => {
     if (process.listenerCount("uncaughtException") > 1) return;
     const what = origin === "unhandledRejection" ? "Unhandled rejection" : "Uncaught exception";
-    log.fatal({ err: thrown }, `${what} in the application: ${describeThrown(thrown)}`);
+    log.fatal({ err: thrown }, `${what} in the application: ${describeBriefly(thrown)}`);
     onFatal(thrown);
   });
 }

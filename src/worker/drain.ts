@@ -3,7 +3,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { Socket } from "node:net";
 import type { Server } from "socket.io";
-import { describeThrown } from "../errors.js";
+import { describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
 
 export interface DrainInput {
@@ -33,7 +33,7 @@ export async function drainConnections(input: DrainInput): Promise<void> {
     try {
       await hook();
     } catch (thrown) {
-      input.log.error({ err: thrown }, `a drain hook of the application failed: ${describeThrown(thrown)}`);
+      input.log.error({ err: thrown }, `a drain hook of the application failed: ${describeBriefly(thrown)}`);
     }
   });
   await closeSessions(input.io);

@@ -1,6 +1,6 @@
 /** `context.runOnce`: asks the primary for a job's name and runs the job while this worker holds it. */
 
-import { describeThrown } from "../errors.js";
+import { describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { maxRunOnceNameLength } from "../protocol/worker-messages.js";
 import type { PrimaryChannel } from "./primary-channel.js";
@@ -41,7 +41,7 @@ export class RunOnceJobs {
       await job(signal);
     } catch (thrown) {
       // Not tried again, here or elsewhere: a job that fails everywhere must not go round the workers for ever.
-      if (!signal.aborted) this.#log.error({ job: name, err: thrown }, `runOnce job ${name} failed: ${describeThrown(thrown)}`);
+      if (!signal.aborted) this.#log.error({ job: name, err: thrown }, `runOnce job ${name} failed: ${describeBriefly(thrown)}`);
     }
   }
 

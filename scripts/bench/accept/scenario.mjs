@@ -227,10 +227,10 @@ export async function run(args) {
   if (availableParallelism() < 2) {
     throw new Error("two cores are needed: one for the servers, one for the load");
   }
-  const runtimeDir = mkdtempSync(join(tmpdir(), "sb-bench-"));
-  const load = startPinned({ name: "load", core: LOAD_CORE, args: [fileURLToPath(new URL("./load.mjs", import.meta.url))], ipc: true });
   const windows = [];
+  const runtimeDir = mkdtempSync(join(tmpdir(), "bench-accept-"));
   const sides = await describeSides(settings, runtimeDir);
+  const load = startPinned({ name: "load", core: LOAD_CORE, args: [fileURLToPath(new URL("./load.mjs", import.meta.url))], ipc: true });
   const firstLeadMs = settings["warmup-s"] * 1_000;
   const expectedSeconds =
     settings.kinds.length * sides.length * (settings["warmup-s"] + settings.windows * settings["window-s"] + (settings.windows - 1) * (SETTLE_MS / 1_000)) + 5;

@@ -13,13 +13,11 @@ import {
   secondWindowUrl,
 } from "./identity.js";
 import { Outbox } from "./outbox.js";
+import { People } from "./people.js";
 import * as view from "./view.js";
 
 const answerTimeoutMs = 8_000;
 const typingEveryMs = 2_000;
-const typingShownMs = 3_500;
-/** Somebody who is back within this time (a reload, a worker that ended) is not announced as gone. */
-const leaveGraceMs = 4_000;
 const maxSeenIds = 2_000;
 
 const byId = (id) => document.getElementById(id);
@@ -30,18 +28,15 @@ const messageInput = byId("message");
 let name = readName();
 let room = readRoom();
 let you; // this page's member record; undefined until the room is joined
-let people = new Map();
-let totalPeople = 0;
 let unread = 0;
 let formerId; // this page's id in this room before its connection broke
 let lastTypingMs = 0;
 const seenIds = new Set();
 const ownItems = new Map(); // list items of own messages that the server has not confirmed, by message id
-const typingTimers = new Map(); // by name
-const leaveTimers = new Map(); // by name
 
 const connection = new Connection(showState);
 const { socket } = connection;
+const people = new People(socket);
 const ask = (event, request) => socket.timeout(answerTimeoutMs).emitWithAck(event, request);
 
 const outbox = new Outbox({
@@ -79,14 +74,15 @@ async function join() {
   if (!answer.ok) return retryJoin(answer.error);
   you = answer.you;
   outbox.open();
-  if (formerId === undefined) showPeople(answer.people);
+  people.setOwnId(you.id);
+  if (formerId === undefined) people.replaceAll(answer.people);
   else greetBack(formerId);
   view.announce(`Connected to worker ${you.worker}, in room ${room}.`);
 }
 
 function greetBack(oldId) {
   // The page's own list is better than what its new worker knows at once; the fresh list follows.
-  replaceMember(oldId, you);
+  people.put(you, oldId);
   view.addNotice(`Reconnected, now on worker ${you.worker}. Messages sent meanwhile may be missing.`);
 }
 
@@ -95,82 +91,11 @@ function retryJoin(error) {
   setTimeout(() => socket.connected && !you && void join(), 1_000);
 }
 
-/* People */
-
-function showPeople(list) {
-  people = new Map(list.members.map((member) => [member.id, member]));
-  totalPeople = list.total;
-  drawPeople();
-}
-
-/** Puts a member in the list, in the place of the one they were before a break if that one is still there. */
-function replaceMember(oldId, member) {
-  if (people.get(oldId)?.name === member.name) {
-    people.delete(oldId);
-    totalPeople -= 1;
-  }
-  if (!people.has(member.id)) totalPeople += 1;
-  people.set(member.id, member);
-  drawPeople();
-}
-
-function drawPeople() {
-  view.showPeople([...people.values()], totalPeople, you?.id);
-}
-
-socket.on("people", (list) => showPeople(list));
-
-socket.on("joined", (member, oldId) => {
-  replaceMember(oldId, member);
-  const wasAboutToLeave = leaveTimers.has(member.name);
-  stopTimer(leaveTimers, member.name);
-  if (!wasAboutToLeave && oldId === null) view.addNotice(`${member.name} joined`);
-});
-
-socket.on("left", (member) => {
-  if (people.delete(member.id)) totalPeople -= 1;
-  drawPeople();
-  hideTyping(member.name);
-  startTimer(leaveTimers, member.name, leaveGraceMs, () => view.addNotice(`${member.name} left`));
-});
-
-socket.on("renamed", (member, formerName) => {
-  people.set(member.id, member);
-  drawPeople();
-  hideTyping(formerName);
-  view.addNotice(`${formerName} is now ${member.name}`);
-});
-
-socket.on("typing", (member) => {
-  startTimer(typingTimers, member.name, typingShownMs, () => hideTyping(member.name));
-  view.showTyping([...typingTimers.keys()]);
-});
-
-function hideTyping(typist) {
-  stopTimer(typingTimers, typist);
-  view.showTyping([...typingTimers.keys()]);
-}
-
-function startTimer(timers, key, delayMs, then) {
-  stopTimer(timers, key);
-  const timer = setTimeout(() => {
-    timers.delete(key);
-    then();
-  }, delayMs);
-  timers.set(key, timer);
-}
-
-function stopTimer(timers, key) {
-  clearTimeout(timers.get(key));
-  timers.delete(key);
-}
-
 /* Messages */
 
 socket.on("message", (message) => {
   if (ownItems.has(message.id)) return confirmOwn(message.id, message.sender);
   if (isSeen(message.id)) return;
-  hideTyping(message.sender.name);
   view.addMessage(message, { isOwn: false, state: "delivered" });
   if (document.hidden) showUnread(unread + 1);
 });
@@ -274,8 +199,7 @@ async function rename() {
     view.addNotice("That name cannot be used here");
   } else if (you) {
     you = { ...you, name: wanted };
-    people.set(you.id, you);
-    drawPeople();
+    people.put(you);
   }
 }
 
@@ -310,8 +234,7 @@ function enterRoom(newRoom) {
   outbox.close();
   outbox.clear();
   ownItems.clear();
-  for (const key of [...leaveTimers.keys()]) stopTimer(leaveTimers, key);
-  for (const key of [...typingTimers.keys()]) hideTyping(key);
+  people.clear();
   view.clearMessages();
   showRoom();
   if (socket.connected) void join();
