@@ -48,7 +48,7 @@ describe("the page server", () => {
     assert.equal(status, 200);
     assert.equal(headers["content-type"], "text/html; charset=utf-8");
     assert.equal(headers["cache-control"], "no-cache");
-    assert.match(headers["content-security-policy"] ?? "", /^default-src 'self'; connect-src 'self' ws: wss:/);
+    assert.match(String(headers["content-security-policy"]), /^default-src 'self'; connect-src 'self' ws: wss:/);
     assert.match(body, /<title>/);
   });
 
