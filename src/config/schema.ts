@@ -143,7 +143,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 10_000,
     placeholder: "MS",
     description:
-      "Milliseconds over which a stopping worker closes its clients, so that they do not all reconnect at once; " +
+      "Milliseconds that a stopping host gives answers in flight and drain functions before connections are cut; " +
       "the default ends well before service managers lose patience.",
   },
   headTimeoutMs: {

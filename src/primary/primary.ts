@@ -154,6 +154,7 @@ class Host {
           fabric: config.fabric,
           startTimeoutMs: config.startTimeoutMs,
           headTimeoutMs: config.headTimeoutMs,
+          maxHeadBytes: config.maxHeadBytes,
           requestTimeoutMs: config.requestTimeoutMs,
           keepAliveTimeoutMs: config.keepAliveTimeoutMs,
           logLevel: config.logLevel,

@@ -15,6 +15,7 @@ export interface WorkerInit {
   readonly socketPath: string;
   readonly startTimeoutMs: number;
   readonly headTimeoutMs: number;
+  readonly maxHeadBytes: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly logLevel: LogLevel;

@@ -141,8 +141,12 @@ export class WorkerRuntime implements WorkerRuntimeApi {
     addressSessions(io, this.#generateId);
     setupStickyWorker(io, held.server);
     this.gate.guard(held.server);
-    // Applies from the next `listening` on, so before it.
-    Object.assign(held.server, { connectionsCheckingInterval: Math.min(1_000, this.#init.headTimeoutMs) });
+    Object.assign(held.server, {
+      // Applies from the next `listening` on, so it is set before.
+      connectionsCheckingInterval: Math.min(1_000, this.#init.headTimeoutMs),
+      // Applies to each new connection: a head that the primary took must not be too long here.
+      maxHeaderSize: this.#init.maxHeadBytes,
+    });
     held.server.headersTimeout = Math.min(held.server.headersTimeout, this.#init.headTimeoutMs);
     held.server.requestTimeout = this.#init.requestTimeoutMs;
     io.engine.on("connection_error", (error: { code?: unknown }) => {
