@@ -45,7 +45,10 @@ export class ConfigError extends SignalboxError {
 
   constructor(faults: readonly string[]) {
     const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
-    super("SIGNALBOX_CONFIG_INVALID", `The configuration has ${count}:\n${faults.map((fault) => `  - ${fault}`).join("\n")}`);
+    super(
+      "SIGNALBOX_CONFIG_INVALID",
+      `The configuration has ${count}:\n${faults.map((fault) => `  - ${fault}`).join("\n")}`,
+    );
     this.faults = faults;
   }
 }

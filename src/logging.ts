@@ -21,7 +21,8 @@ export interface LoggerOptions {
  * one line; several processes may share the descriptor.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const base = options.workerSlot === undefined ? { pid: process.pid } : { pid: process.pid, worker: options.workerSlot };
+  const base =
+    options.workerSlot === undefined ? { pid: process.pid } : { pid: process.pid, worker: options.workerSlot };
   const settings = { level: options.level, base };
   if (options.format === "json") {
     const destination = pino.destination({ fd: options.fd, sync: true });

@@ -18,7 +18,14 @@ export class HostMetrics {
   readonly registry = new Registry();
 
   readonly connectionsAccepted = this.counter("signalbox_connections_accepted_total", "TCP connections accepted.");
-  readonly connectionsHandedOff = this.counter("signalbox_connections_handed_off_total", "Connections handed to a worker.");
+  readonly acceptErrors = this.counter(
+    "signalbox_accept_errors_total",
+    "Times that the system could not give an accepted connection, for want of file descriptors for one.",
+  );
+  readonly connectionsHandedOff = this.counter(
+    "signalbox_connections_handed_off_total",
+    "Connections handed to a worker.",
+  );
   readonly connectionsRefused = new Counter<"reason">({
     name: "signalbox_connections_refused_total",
     help: "Connections that the primary answered or closed itself, by reason.",

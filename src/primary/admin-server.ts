@@ -2,7 +2,7 @@
 
 import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { ListenError, describeBriefly, readErrorCode } from "../errors.js";
+import { describeBriefly, ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { HostStatus } from "../protocol/host-status.js";
 
@@ -32,7 +32,12 @@ export class AdminServer {
    */
   async listenOnPort(port: number): Promise<number> {
     const server = this.#create((request) => localHostPattern.test(request.headers.host ?? ""));
-    await listen(server, { host: "127.0.0.1", port }, `the admin address 127.0.0.1:${port}`, "choose another with --admin-port (SIGNALBOX_ADMIN_PORT; 0 lets the system choose)");
+    await listen(
+      server,
+      { host: "127.0.0.1", port },
+      `the admin address 127.0.0.1:${port}`,
+      "choose another with --admin-port (SIGNALBOX_ADMIN_PORT; 0 lets the system choose)",
+    );
     const address = server.address();
     return typeof address === "object" && address !== null ? address.port : port;
   }
@@ -40,7 +45,12 @@ export class AdminServer {
   /** Listens on a Unix socket that only this user can open. */
   async listenOnSocket(path: string): Promise<void> {
     const server = this.#create(() => true);
-    await listen(server, { path }, `the control socket ${path}`, "set SIGNALBOX_RUNTIME_DIR to a directory of this user");
+    await listen(
+      server,
+      { path },
+      `the control socket ${path}`,
+      "set SIGNALBOX_RUNTIME_DIR to a directory of this user",
+    );
     chmodSync(path, 0o600);
   }
 
@@ -52,15 +62,18 @@ export class AdminServer {
   }
 
   #create(isAllowed: (request: IncomingMessage) => boolean): Server {
-    const server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs }, (request, response) => {
-      if (!isAllowed(request)) {
-        answer(response, 403, "text/plain", "The admin port is reached as 127.0.0.1 or localhost.\n");
-        return;
-      }
-      this.#answer(request, response).catch((thrown: unknown) => {
-        answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
-      });
-    });
+    const server = createServer(
+      { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
+      (request, response) => {
+        if (!isAllowed(request)) {
+          answer(response, 403, "text/plain", "The admin port is reached as 127.0.0.1 or localhost.\n");
+          return;
+        }
+        this.#answer(request, response).catch((thrown: unknown) => {
+          answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
+        });
+      },
+    );
     this.#servers.push(server);
     return server;
   }
@@ -96,7 +109,11 @@ export class AdminServer {
 }
 
 function answer(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store", "Content-Length": Buffer.byteLength(body) });
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Cache-Control": "no-store",
+    "Content-Length": Buffer.byteLength(body),
+  });
   response.end(body);
 }
 

@@ -143,16 +143,18 @@ export class HandOff {
   }
 
   #noteSent(record: WorkerRecord, lane: Lane, transfer: Transfer, error: Error | null): void {
-    // Taken back in the meantime, by the worker's end or a stall.
+    // Taken back in the meantime, by the worker's end.
     if (lane.sending !== transfer) return;
+    if (error !== null) {
+      // The channel is closed: the process has ended or is useless. Its `exit` may come later than this, and until then
+      // it must not be chosen again.
+      this.removeWorker(record.slot);
+      record.process.process.kill("SIGKILL");
+      return;
+    }
     lane.sending = undefined;
     record.isStalled = false;
-    if (error === null) {
-      this.#metrics.connectionsHandedOff.inc();
-    } else {
-      // The channel is closed: the worker's `exit` follows, and its other connections are rerouted then.
-      this.#reroute([transfer.connection], "worker-ended");
-    }
+    this.#metrics.connectionsHandedOff.inc();
     const next = lane.waiting.shift();
     if (next !== undefined && this.#laneBySlot.get(record.slot) === lane) this.#send(record, lane, next);
   }

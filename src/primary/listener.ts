@@ -49,7 +49,11 @@ export class Listener {
   readonly #server: Server;
   #sweep: NodeJS.Timeout | undefined;
 
-  constructor(settings: ListenerSettings, metrics: HostMetrics, onConnection: (connection: IncomingConnection) => void) {
+  constructor(
+    settings: ListenerSettings,
+    metrics: HostMetrics,
+    onConnection: (connection: IncomingConnection) => void,
+  ) {
     this.#settings = settings;
     this.#metrics = metrics;
     this.#onConnection = onConnection;
@@ -70,8 +74,11 @@ export class Listener {
     });
     this.#server.removeAllListeners("error");
     // Out of file descriptors, for one: the connection waits in the backlog, the host goes on.
-    this.#server.on("error", () => {});
-    this.#sweep = setInterval(() => this.#closeSlowHeads(), Math.max(20, this.#settings.headTimeoutMs / sweepsPerTimeout));
+    this.#server.on("error", () => this.#metrics.acceptErrors.inc());
+    this.#sweep = setInterval(
+      () => this.#closeSlowHeads(),
+      Math.max(20, this.#settings.headTimeoutMs / sweepsPerTimeout),
+    );
     if (address.kind === "unix") {
       chmodSync(address.path, address.mode);
       return address;
@@ -173,10 +180,16 @@ async function removeStaleSocket(path: string): Promise<void> {
     throw new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot look at ${path}: ${String(cause)}`, { cause });
   }
   if (!isSocket) {
-    throw new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot listen on ${path}: it exists and is not a socket. Remove it or choose another path.`);
+    throw new ListenError(
+      "SIGNALBOX_LISTEN_FAILED",
+      `cannot listen on ${path}: it exists and is not a socket. Remove it or choose another path.`,
+    );
   }
   if (await isSomebodyListening(path)) {
-    throw new ListenError("SIGNALBOX_ADDRESS_IN_USE", `cannot listen on ${path}: another process answers there. End it, or choose another path.`);
+    throw new ListenError(
+      "SIGNALBOX_ADDRESS_IN_USE",
+      `cannot listen on ${path}: another process answers there. End it, or choose another path.`,
+    );
   }
   unlinkSync(path);
 }
@@ -198,7 +211,11 @@ function describeListenFailure(address: ListenAddress, cause: Error): ListenErro
       );
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot listen on ${where}: this machine has no such address. Check --host (SIGNALBOX_HOST).`, { cause });
+      return new ListenError(
+        "SIGNALBOX_LISTEN_FAILED",
+        `cannot listen on ${where}: this machine has no such address. Check --host (SIGNALBOX_HOST).`,
+        { cause },
+      );
     default:
       return new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot listen on ${where}: ${cause.message}`, { cause });
   }

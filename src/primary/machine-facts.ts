@@ -37,6 +37,8 @@ function readCpuMax(): string | undefined {
 export function deriveHostKey(listenName: string): string {
   const machineId = readTextIfThere("/etc/machine-id")?.trim() || readTextIfThere("/var/lib/dbus/machine-id")?.trim();
   // Machine ids are not for publishing (machine-id(5)): only a digest of it leaves this function.
-  const digest = createHash("sha256").update(`signalbox\n${machineId || hostname()}\n${listenName}`).digest("base64url");
+  const digest = createHash("sha256")
+    .update(`signalbox\n${machineId || hostname()}\n${listenName}`)
+    .digest("base64url");
   return chooseHostKey(digest);
 }

@@ -5,16 +5,21 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SignalboxConfig } from "../config/config.js";
-import { AppStartError, SignalboxError } from "../errors.js";
+import { AppStartError, type SignalboxError } from "../errors.js";
 import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
 import type { HostState, HostStatus } from "../protocol/host-status.js";
 import { AdminServer } from "./admin-server.js";
 import { HandOff } from "./hand-off.js";
-import { Listener, type ListenAddress } from "./listener.js";
+import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey, readCpuFacts } from "./machine-facts.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
-import { computeRuntimePaths, nameListenAddress, type RuntimePaths, type RuntimeSurroundings } from "./runtime-paths.js";
+import {
+  computeRuntimePaths,
+  nameListenAddress,
+  type RuntimePaths,
+  type RuntimeSurroundings,
+} from "./runtime-paths.js";
 import { readStopSignal } from "./stop-signals.js";
 import { Supervisor, workerLogFd } from "./supervisor.js";
 import { watchFiles } from "./watch-files.js";
@@ -68,6 +73,7 @@ class Host {
   #address: ListenAddress;
   #adminPort = 0;
   #firstSignalMs: number | undefined;
+  #isAnnounced = false;
 
   constructor(options: PrimaryOptions) {
     const { config } = options;
@@ -97,7 +103,9 @@ class Host {
       config.listen === undefined
         ? { kind: "tcp", host: config.host, port: config.port }
         : { kind: "unix", path: config.listen, mode: config.listenMode };
-    this.#listener = new Listener({ ...config, address: this.#address }, this.#metrics, (connection) => this.#handOff.take(connection));
+    this.#listener = new Listener({ ...config, address: this.#address }, this.#metrics, (connection) =>
+      this.#handOff.take(connection),
+    );
     this.#supervisor = this.#createSupervisor(format, isColored);
     this.#admin = new AdminServer({
       metrics: this.#metrics,
@@ -183,8 +191,12 @@ class Host {
   #announceReady(): void {
     if (this.#state === "starting") this.#state = "running";
     const ready = this.#supervisor.countReady();
-    if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined) return;
-    const where = this.#address.kind === "tcp" ? `http://${renderHost(this.#address.host)}:${this.#address.port}` : this.#address.path;
+    if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined || this.#isAnnounced) return;
+    this.#isAnnounced = true;
+    const where =
+      this.#address.kind === "tcp"
+        ? `http://${renderHost(this.#address.host)}:${this.#address.port}`
+        : this.#address.path;
     this.#log.info(
       { hostKey: this.#hostKey, adminPort: this.#adminPort },
       `Ready at ${where} with ${count(ready, "worker")} (host key ${this.#hostKey}, admin http://127.0.0.1:${this.#adminPort})`,

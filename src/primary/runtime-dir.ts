@@ -1,6 +1,6 @@
 /** Makes the private directory of this host and answers whether somebody listens on a Unix socket. */
 
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, rmdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { describeBriefly, ListenError, RuntimeDirError, readErrorCode } from "../errors.js";

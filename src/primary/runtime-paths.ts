@@ -1,8 +1,8 @@
 /** Where a host keeps its sockets. Pure: configuration and environment in, paths out. */
 
 import { join } from "node:path";
-import { RuntimeDirError } from "../errors.js";
 import type { SignalboxConfig } from "../config/config.js";
+import { RuntimeDirError } from "../errors.js";
 
 /** What the paths depend on besides the configuration. */
 export interface RuntimeSurroundings {
@@ -42,9 +42,9 @@ export function computeRuntimePaths(input: { readonly config: SignalboxConfig } 
   const { config, environment } = input;
   // systemd may list several directories, separated by colons.
   const systemdDirectory = environment.runtimeDirectory?.split(":")[0];
-  const xdgDirectory = environment.xdgRuntimeDir === undefined ? undefined : join(environment.xdgRuntimeDir, "signalbox");
-  const baseDir =
-    config.runtimeDir ?? systemdDirectory ?? xdgDirectory ?? join(input.tmpDir, `signalbox-${input.uid}`);
+  const xdgDirectory =
+    environment.xdgRuntimeDir === undefined ? undefined : join(environment.xdgRuntimeDir, "signalbox");
+  const baseDir = config.runtimeDir ?? systemdDirectory ?? xdgDirectory ?? join(input.tmpDir, `signalbox-${input.uid}`);
   const isPortChosenBySystem = config.listen === undefined && config.port === 0;
   const name = isPortChosenBySystem ? `auto-${input.pid ?? "unknown"}` : nameListenAddress(config);
   const instanceDir = join(baseDir, name);

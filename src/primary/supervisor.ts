@@ -30,8 +30,10 @@ export const workerLogFd = 4;
 
 /** Workers see the load of the others at most this old. */
 const siblingUpdateIntervalMs = 100;
-/** A worker that has not even said hello by this time hangs before any of its own limits work. */
-const helloTimeoutMs = 20_000;
+/** Node itself needs well under a second to begin; a worker keeps its own time limit from then on. */
+const beginTimeoutMs = 20_000;
+/** Beyond its own limit, the time after which a starting worker must be in code that never lets the limit's timer run. */
+const startGraceMs = 1_000;
 
 interface Slot {
   readonly number: number;
@@ -39,6 +41,7 @@ interface Slot {
   history: SlotHistory;
   restarts: number;
   restartTimer: NodeJS.Timeout | undefined;
+  isRestartAsked: boolean;
 }
 
 interface SupervisorEvents {
@@ -71,6 +74,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       history: freshHistory,
       restarts: 0,
       restartTimer: undefined,
+      isRestartAsked: false,
     }));
     this.#siblingTimer = setInterval(() => this.#spreadSiblings(), siblingUpdateIntervalMs);
     this.#siblingTimer.unref();
@@ -98,10 +102,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     clearInterval(this.#siblingTimer);
     for (const slot of this.#slots) clearTimeout(slot.restartTimer);
     for (const record of this.records) {
-      record.state = "draining";
+      // One that is not ready serves nobody, and may be in code that hears no message.
+      if (record.state === "starting") record.process.process.kill("SIGKILL");
+      else record.state = "draining";
     }
     this.#spreadSiblings();
-    for (const record of this.records) this.#send(record, { type: "signalbox:drain", deadlineMs });
+    for (const record of this.records) {
+      if (record.state === "draining") this.#send(record, { type: "signalbox:drain", deadlineMs });
+    }
     this.#announceIdle();
   }
 
@@ -117,8 +125,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     for (const slot of this.#slots) {
       slot.history = freshHistory;
       clearTimeout(slot.restartTimer);
-      if (slot.record === undefined) this.#fork(slot);
-      else slot.record.process.process.kill("SIGKILL");
+      if (slot.record === undefined) {
+        this.#fork(slot);
+      } else {
+        slot.isRestartAsked = true;
+        slot.record.process.process.kill("SIGKILL");
+      }
     }
   }
 
@@ -131,19 +143,25 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const log = this.#log.child({ worker: slot.number });
     if (worker.process.stdout !== null) captureOutput(worker.process.stdout, log, "info");
     if (worker.process.stderr !== null) captureOutput(worker.process.stderr, log, "warn");
-    const helloTimer = setTimeout(() => {
-      log.error(`worker ${slot.number} did not begin within ${helloTimeoutMs} ms: it is killed`);
-      worker.process.kill("SIGKILL");
-    }, helloTimeoutMs);
+    const { startTimeoutMs, appPath } = this.#settings.init;
+    let startTimer = setTimeout(
+      () => this.#killStarting(record, `worker ${slot.number} did not begin within ${beginTimeoutMs} ms.`),
+      beginTimeoutMs,
+    );
     worker.on("message", (raw: unknown) => {
       const message = parseMessageToPrimary(raw);
       if (message === undefined) return;
-      if (message.type === "signalbox:hello") clearTimeout(helloTimer);
+      if (message.type === "signalbox:ready") clearTimeout(startTimer);
+      if (message.type === "signalbox:hello") {
+        clearTimeout(startTimer);
+        const reason = `the application ${appPath} blocks the event loop while it starts: it was not ready within ${startTimeoutMs} ms (startTimeoutMs).`;
+        startTimer = setTimeout(() => this.#killStarting(record, reason), startTimeoutMs + startGraceMs);
+      }
       this.#obey(slot, record, message);
     });
     worker.on("error", (error) => log.warn(`talking to worker ${slot.number} failed: ${error.message}`));
     worker.process.once("exit", (exitCode, signal) => {
-      clearTimeout(helloTimer);
+      clearTimeout(startTimer);
       this.#noteEnd(slot, record, exitCode, signal);
     });
   }
@@ -204,11 +222,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     record.readySinceMs = performance.now();
     this.#restartsWithoutReady = 0;
     this.#hasEverBeenReady = true;
+    const isReplacement = (this.#slots[record.slot]?.restarts ?? 0) > 0;
     const bootMs = Math.round(record.readySinceMs - record.startedMs);
-    this.#log.debug({ worker: record.slot, workerPid: record.pid, bootMs }, `worker ${record.slot} is ready after ${bootMs} ms`);
+    this.#log[isReplacement ? "info" : "debug"](
+      { worker: record.slot, workerPid: record.pid, bootMs },
+      `worker ${record.slot} is ready after ${bootMs} ms`,
+    );
     this.#metrics.workersReady.set(this.countReady());
     this.#spreadSiblings();
     this.emit("ready", record);
+  }
+
+  #killStarting(record: WorkerRecord, reason: string): void {
+    this.#noteStartFailure(new AppStartError("SIGNALBOX_APP_START_TIMEOUT", reason));
+    record.process.process.kill("SIGKILL");
   }
 
   #noteStartFailure(error: AppStartError): void {
@@ -230,6 +257,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#announceIdle();
       return;
     }
+    if (slot.isRestartAsked) {
+      slot.isRestartAsked = false;
+      this.#fork(slot);
+      return;
+    }
     this.#restart(slot, wasReadyForMs, signal === null ? `exit code ${exitCode}` : signal);
   }
 
@@ -247,7 +279,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     if (decision.kind === "give-up") {
       const { maxRestarts } = this.#settings.restart;
-      this.emit("failed", new CrashLoopError(`no worker became ready in ${maxRestarts} restarts (the last ended with ${cause}): giving up.`));
+      this.emit(
+        "failed",
+        new CrashLoopError(
+          `no worker became ready in ${maxRestarts} restarts (the last ended with ${cause}): giving up.`,
+        ),
+      );
       return;
     }
     slot.history = decision.history;
@@ -291,7 +328,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#lastSiblings = text;
     for (const record of this.records) {
       if (record.state !== "starting") {
-        this.#send(record, { type: "signalbox:siblings", siblings: siblings.filter((sibling) => sibling.slot !== record.slot) });
+        this.#send(record, {
+          type: "signalbox:siblings",
+          siblings: siblings.filter((sibling) => sibling.slot !== record.slot),
+        });
       }
     }
   }

@@ -120,7 +120,8 @@ export function parseMessageToPrimary(raw: unknown): MessageToPrimary | undefine
     case "signalbox:ready":
       return { type: raw.type };
     case "signalbox:start-failed":
-      if (typeof raw.code !== "string" || !startFailureCodes.has(raw.code) || typeof raw.message !== "string") return undefined;
+      if (typeof raw.code !== "string" || !startFailureCodes.has(raw.code) || typeof raw.message !== "string")
+        return undefined;
       return { type: raw.type, code: raw.code as StartFailureCode, message: raw.message };
     case "signalbox:counts":
       return isCounts(raw.counts) ? { type: raw.type, counts: raw.counts } : undefined;

@@ -29,15 +29,21 @@ export async function loadApp(appPath: string): Promise<LoadedApp> {
   try {
     namespace = (await import(pathToFileURL(appPath).href)) as Record<string, unknown>;
   } catch (thrown) {
-    throw new AppStartError("SIGNALBOX_APP_FAILED", `the application ${appPath} threw while it was loaded: ${describeThrown(thrown)}`, {
-      cause: thrown,
-    });
+    throw new AppStartError(
+      "SIGNALBOX_APP_FAILED",
+      `the application ${appPath} threw while it was loaded: ${describeThrown(thrown)}`,
+      {
+        cause: thrown,
+      },
+    );
   }
   // A CommonJS module compiled from ESM sits whole in `default`.
   const compiled = namespace.default;
   const exported = isRecord(compiled) && typeof compiled.default === "function" ? compiled : namespace;
   const start = exported.default;
-  const serverOptions = exported.serverOptions ?? (isRecord(compiled) || typeof compiled === "function" ? readProperty(compiled, "serverOptions") : undefined);
+  const serverOptions =
+    exported.serverOptions ??
+    (isRecord(compiled) || typeof compiled === "function" ? readProperty(compiled, "serverOptions") : undefined);
   return {
     start: typeof start === "function" ? (start as SignalboxApp) : undefined,
     serverOptions: isRecord(serverOptions) ? (serverOptions as SignalboxServerOptions) : {},

@@ -3,7 +3,7 @@
  * It must not do anything else: it shares nothing with the worker but the process.
  */
 
-import { Worker as Thread, isMainThread, workerData } from "node:worker_threads";
+import { isMainThread, Worker as Thread, workerData } from "node:worker_threads";
 
 /** The worker's own `disconnect` handler ends it in a few milliseconds; this is for a worker that cannot. */
 const pollIntervalMs = 500;

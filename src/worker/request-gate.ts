@@ -3,7 +3,7 @@
  * application, on to a sibling, or back with a refusal. It also knows all open connections, which draining needs.
  */
 
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Sibling, WorkerCounts } from "../protocol/worker-messages.js";
@@ -148,7 +148,9 @@ export class RequestGate {
       case "serve":
         return false;
       case "refuse-draining":
-        socket.end(`HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${retryAfterSeconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+        socket.end(
+          `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${retryAfterSeconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+        );
         return true;
       case "forward-session":
       case "forward-handshake":

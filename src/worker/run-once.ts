@@ -23,7 +23,8 @@ export class RunOnceJobs {
     if (name.length === 0 || name.length > maxRunOnceNameLength) {
       throw new RangeError(`runOnce: the name must have 1 to ${maxRunOnceNameLength} characters`);
     }
-    if (this.#jobByName.has(name)) throw new RangeError(`runOnce: this worker has a job named ${JSON.stringify(name)} already`);
+    if (this.#jobByName.has(name))
+      throw new RangeError(`runOnce: this worker has a job named ${JSON.stringify(name)} already`);
     this.#jobByName.set(name, job);
     this.#channel.send({ type: "signalbox:run-once-claim", name });
   }
@@ -41,7 +42,8 @@ export class RunOnceJobs {
       await job(signal);
     } catch (thrown) {
       // Not tried again, here or elsewhere: a job that fails everywhere must not go round the workers for ever.
-      if (!signal.aborted) this.#log.error({ job: name, err: thrown }, `runOnce job ${name} failed: ${describeBriefly(thrown)}`);
+      if (!signal.aborted)
+        this.#log.error({ job: name, err: thrown }, `runOnce job ${name} failed: ${describeBriefly(thrown)}`);
     }
   }
 

@@ -5,8 +5,8 @@ import {
   type AgentOptions,
   type IncomingMessage,
   type RequestOptions,
-  request as startRequest,
   type ServerResponse,
+  request as startRequest,
 } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";

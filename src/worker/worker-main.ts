@@ -56,7 +56,8 @@ class WorkerProcess {
     interceptListen((held) => runtime.takeListen(held));
     publishRuntime(runtime);
     const startDeadline = setTimeout(() => {
-      if (this.#progress.stage === "waiting-for-attach" && runtime.io !== undefined) this.#progress.stage = "waiting-for-listen";
+      if (this.#progress.stage === "waiting-for-attach" && runtime.io !== undefined)
+        this.#progress.stage = "waiting-for-listen";
       void this.#failToStart(explainSlowStart(init, this.#progress));
     }, init.startTimeoutMs);
     try {

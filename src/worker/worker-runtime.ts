@@ -161,7 +161,6 @@ export class WorkerRuntime implements WorkerRuntimeApi {
   }
 
   #createContext(io: Server): SignalboxContext {
-    const runtime = this;
     return {
       // A getter: `attach(io)` may come before io has its HTTP server.
       get httpServer(): HttpServer {
@@ -172,9 +171,9 @@ export class WorkerRuntime implements WorkerRuntimeApi {
       hostKey: this.#init.hostKey,
       region: this.#init.region,
       onDrain: (fn) => {
-        runtime.#drainHooks.push(fn);
+        this.#drainHooks.push(fn);
       },
-      runOnce: (name, fn) => runtime.#jobs.claim(name, fn),
+      runOnce: (name, fn) => this.#jobs.claim(name, fn),
     };
   }
 }
@@ -200,7 +199,9 @@ function refuseUnsupported(io: Server): void {
 function warnAboutOptions(io: Server, log: Logger): void {
   const options = (io as unknown as { opts?: { connectionStateRecovery?: unknown; transports?: unknown } }).opts;
   if (options?.connectionStateRecovery !== undefined) {
-    log.warn("connectionStateRecovery has no effect across workers: @socket.io/cluster-adapter keeps no state to recover from.");
+    log.warn(
+      "connectionStateRecovery has no effect across workers: @socket.io/cluster-adapter keeps no state to recover from.",
+    );
   }
   if (Array.isArray(options?.transports) && options.transports.includes("webtransport")) {
     throw new AppStartError(

@@ -41,7 +41,9 @@ export interface HostOptions {
 
 /** Environment of a child without any setting of the developer's shell. */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("SIGNALBOX_") && !name.startsWith("npm_"));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith("SIGNALBOX_") && !name.startsWith("npm_"),
+  );
   return { ...Object.fromEntries(kept), NODE_TEST_CONTEXT: undefined, ...extra };
 }
 
@@ -90,7 +92,10 @@ export class TestHost implements AsyncDisposable {
         if (record !== undefined) settle(() => resolve(record));
         return record !== undefined;
       };
-      const timer = setTimeout(() => settle(() => reject(this.#explain(`${what} did not come in ${patienceMs} ms`))), patienceMs);
+      const timer = setTimeout(
+        () => settle(() => reject(this.#explain(`${what} did not come in ${patienceMs} ms`))),
+        patienceMs,
+      );
       const settle = (finish: () => void): void => {
         clearTimeout(timer);
         this.#watchers.delete(look);
@@ -121,7 +126,8 @@ export class TestHost implements AsyncDisposable {
     for (;;) {
       const status = await this.readStatus();
       if (fits(status)) return status;
-      if (performance.now() > deadlineMs) throw this.#explain(`${what} did not come in ${patienceMs} ms: ${JSON.stringify(status)}`);
+      if (performance.now() > deadlineMs)
+        throw this.#explain(`${what} did not come in ${patienceMs} ms: ${JSON.stringify(status)}`);
       await pause(20);
     }
   }
@@ -221,7 +227,11 @@ export async function fetchText(
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
       response.on("end", () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() });
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(chunks).toString(),
+        });
       });
     });
     outgoing.on("error", reject);
