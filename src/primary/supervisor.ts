@@ -185,6 +185,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #obey(slot: Slot, record: WorkerRecord, message: NonNullable<ReturnType<typeof parseMessageToPrimary>>): void {
     switch (message.type) {
       case "signalbox:hello":
+        if (this.#isStopping) {
+          // It was forked just before the drain began, and Node drops messages that come before a worker listens.
+          record.process.process.kill("SIGKILL");
+          break;
+        }
         this.#send(record, {
           ...this.#settings.init,
           type: "signalbox:init",
