@@ -45,12 +45,22 @@ export function writeInstallStamp() {
 }
 
 function describeInstall() {
+  const lockText = fs.readFileSync(path.join(root, "package-lock.json"), "utf8");
+  const platform = `${process.platform}-${process.arch}`;
   return {
-    lock: createHash("sha256")
-      .update(fs.readFileSync(path.join(root, "package-lock.json")))
-      .digest("hex"),
-    runtime: `Node ABI ${process.versions.modules} on ${process.platform}-${process.arch}`,
+    lock: createHash("sha256").update(lockText).digest("hex"),
+    runtime: isBuiltForNodeVersion(lockText) ? `Node ABI ${process.versions.modules} on ${platform}` : platform,
   };
+}
+
+/** Only an install script can compile something for this version of Node; those that package.json denies do not run. */
+function isBuiltForNodeVersion(lockText) {
+  if (!lockText.includes('"hasInstallScript"')) return false;
+  const decisions = readJson(path.join(root, "package.json"))?.allowScripts ?? {};
+  return Object.entries(JSON.parse(lockText).packages).some(([location, entry]) => {
+    const name = location.slice(location.lastIndexOf("node_modules/") + "node_modules/".length);
+    return entry.hasInstallScript === true && decisions[name] !== false;
+  });
 }
 
 /** Compares with npm's own record of what it installed: an `npm ci` or `npm install` by hand counts as well. */
