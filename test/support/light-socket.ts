@@ -104,6 +104,10 @@ export async function openManyAtOnce(target: Target, count: number): Promise<Lig
   return sockets;
 }
 
+export function closeAll(sockets: readonly LightSocket[]): void {
+  for (const socket of sockets) socket.close();
+}
+
 /** How many sockets each worker has, by slot. */
 export async function countByWorker(sockets: readonly LightSocket[], workers: number): Promise<number[]> {
   const counts = new Array<number>(workers).fill(0);
