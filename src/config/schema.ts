@@ -1,7 +1,7 @@
 /** The one table of settings: names, allowed values, defaults and meanings; everything else is generated from it. Pure. */
 
 import type { SignalboxConfig } from "./config.js";
-import { octalMode, onOff, oneOf, path, textLike, type ValueKind, wholeNumber, wholeNumberOr } from "./value-kinds.js";
+import { octalMode, oneOf, onOff, path, textLike, type ValueKind, wholeNumber, wholeNumberOr } from "./value-kinds.js";
 
 export type SettingKey = keyof SignalboxConfig;
 
@@ -217,7 +217,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 10,
     placeholder: "COUNT",
     description:
-      "Restarts, of all workers together, without one becoming ready after which the host gives up; " +
+      "Restarts of one worker in a row, while no worker at all becomes ready, after which the host gives up; " +
       "a service manager then sees the failure.",
   },
   logLevel: {

@@ -1,6 +1,7 @@
 /** Every metric of the primary, declared once. */
 
 import { Counter, Gauge, Registry } from "prom-client";
+import type { WorkerCounts } from "../protocol/worker-messages.js";
 
 /** Why a connection was closed by the primary instead of being handed to a worker. */
 export type RefusalReason =
@@ -66,6 +67,14 @@ export class HostMetrics {
     labelNames: ["worker"],
     registers: [this.registry],
   });
+
+  /** Adds what a worker has counted since its last report. */
+  addWorkerCounts(before: WorkerCounts | undefined, after: WorkerCounts): void {
+    this.unknownSessions.inc(Math.max(0, after.unknownSessions - (before?.unknownSessions ?? 0)));
+    this.forwardedRequests.inc(Math.max(0, after.forwardedRequests - (before?.forwardedRequests ?? 0)));
+    this.forwardedHandshakes.inc(Math.max(0, after.forwardedHandshakes - (before?.forwardedHandshakes ?? 0)));
+    this.forwardFailures.inc(Math.max(0, after.forwardFailures - (before?.forwardFailures ?? 0)));
+  }
 
   private counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.registry] });

@@ -149,7 +149,7 @@ export class HandOff {
       // The channel is closed: the process has ended or is useless. Its `exit` may come later than this, and until then
       // it must not be chosen again.
       this.removeWorker(record.slot);
-      record.process.process.kill("SIGKILL");
+      record.kill();
       return;
     }
     lane.sending = undefined;

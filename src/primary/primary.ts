@@ -1,6 +1,6 @@
 /** Composition root of the primary process: the only file that knows all its parts. Starts in order, closes in reverse. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,9 +21,10 @@ import {
   type RuntimeSurroundings,
 } from "./runtime-paths.js";
 import { readStopSignal } from "./stop-signals.js";
-import { Supervisor, workerLogFd } from "./supervisor.js";
+import { Supervisor } from "./supervisor.js";
 import { watchFiles } from "./watch-files.js";
 import { chooseWorkerCount } from "./worker-count.js";
+import { workerLogFd } from "./worker-process.js";
 
 export interface PrimaryOptions {
   readonly config: SignalboxConfig;
@@ -55,7 +56,6 @@ export async function runPrimary(options: PrimaryOptions): Promise<PrimaryResult
 
 class Host {
   readonly #config: SignalboxConfig;
-  readonly #options: PrimaryOptions;
   readonly #appPath: string;
   readonly #hostKey: string;
   readonly #paths: RuntimePaths;
@@ -77,7 +77,6 @@ class Host {
 
   constructor(options: PrimaryOptions) {
     const { config } = options;
-    this.#options = options;
     this.#config = config;
     this.#appPath = config.app ?? options.demoAppPath;
     if (!existsSync(this.#appPath)) {
@@ -193,10 +192,7 @@ class Host {
     const ready = this.#supervisor.countReady();
     if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined || this.#isAnnounced) return;
     this.#isAnnounced = true;
-    const where =
-      this.#address.kind === "tcp"
-        ? `http://${renderHost(this.#address.host)}:${this.#address.port}`
-        : this.#address.path;
+    const where = renderAddress(this.#address);
     this.#log.info(
       { hostKey: this.#hostKey, adminPort: this.#adminPort },
       `Ready at ${where} with ${count(ready, "worker")} (host key ${this.#hostKey}, admin http://127.0.0.1:${this.#adminPort})`,
@@ -271,35 +267,21 @@ class Host {
   }
 
   async #readStatus(): Promise<HostStatus> {
-    const nowMs = performance.now();
-    const config = this.#config;
-    const workers = this.#supervisor.slots.map(({ number, record, restarts }) => {
-      if (record !== undefined) this.#metrics.sessions.set({ worker: String(number) }, record.sessions);
-      return {
-        slot: number,
-        pid: record?.pid ?? null,
-        state: record === undefined || record.state === "ended" ? ("backoff" as const) : record.state,
-        sessions: record?.sessions ?? 0,
-        handedOff: record?.handedOff ?? 0,
-        restarts,
-        uptimeSeconds: record === undefined ? 0 : roundSeconds(nowMs - record.startedMs),
-      };
-    });
+    for (const record of this.#supervisor.records) {
+      this.#metrics.sessions.set({ worker: String(record.slot) }, record.sessions);
+    }
     return {
       version: readVersion(),
       hostKey: this.#hostKey,
-      region: config.region,
+      region: this.#config.region,
       pid: process.pid,
       state: this.#state,
-      uptimeSeconds: roundSeconds(nowMs - this.#startedMs),
-      listen:
-        this.#address.kind === "tcp"
-          ? { kind: "tcp", host: this.#address.host, port: this.#address.port }
-          : { kind: "unix", path: this.#address.path },
+      uptimeSeconds: roundSeconds(performance.now() - this.#startedMs),
+      listen: this.#address,
       adminPort: this.#adminPort,
-      fabric: config.fabric,
+      fabric: this.#config.fabric,
       app: this.#appPath,
-      workers,
+      workers: this.#supervisor.slots.map((slot) => describeSlot(slot, performance.now())),
       counters: await this.#metrics.readCounters(),
     };
   }
@@ -309,28 +291,4 @@ class Host {
     this.#state = "closed";
     for (const close of this.#closers.splice(0).reverse()) close();
   }
-}
-
-/** "1 worker", "4 workers". */
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-function renderHost(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
-}
-
-function roundSeconds(milliseconds: number): number {
-  return Math.round(milliseconds / 100) / 10;
-}
-
-let version: string | undefined;
-
-/** The package's version, from the package.json beside `dist/` or `src/`. */
-function readVersion(): string {
-  if (version === undefined) {
-    const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-    version = String((JSON.parse(text) as { version: unknown }).version);
-  }
-  return version;
 }

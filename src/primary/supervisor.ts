@@ -1,45 +1,32 @@
 /** Forks the workers, keeps each slot filled, and ends them: it acts, `restart-policy` decides. It routes nothing. */
 
-import cluster, { type Worker } from "node:cluster";
 import { EventEmitter } from "node:events";
 import { AppStartError, CrashLoopError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
-import { type MessageToWorker, parseMessageToPrimary, type WorkerInit } from "../protocol/worker-messages.js";
-import { captureOutput } from "./output-capture.js";
+import type { MessageToPrimary } from "../protocol/worker-messages.js";
 import { freshHistory, planRestart, type RestartSettings, type SlotHistory } from "./restart-policy.js";
 import { RunOnceRegistry } from "./run-once-registry.js";
-import { WorkerRecord } from "./worker-record.js";
+import { SiblingNews } from "./sibling-news.js";
+import { forkWorker, type WorkerProcessSettings } from "./worker-process.js";
+import type { WorkerRecord } from "./worker-record.js";
 
-export interface SupervisorSettings {
+export interface SupervisorSettings extends WorkerProcessSettings {
   readonly workerCount: number;
   readonly restart: RestartSettings;
-  /** Everything that each worker is told, but for what differs from slot to slot. */
-  readonly init: Omit<WorkerInit, "type" | "slot" | "socketPath">;
-  /** Path of the module that a worker process runs. */
-  readonly workerMain: string;
-  /** Inspector port of slot 0, each further slot has one more; undefined without inspector. */
-  readonly inspectPort: number | undefined;
-  readonly createSocketPath: (slot: number, pid: number) => string;
   /** Development: a crash or a failed start waits for the next change of a file instead of ending the host. */
   readonly isWatching: boolean;
 }
 
-/** The workers' log goes to the primary's stdout, which they inherit under this number; 3 is the IPC channel. */
-export const workerLogFd = 4;
-
 /** Workers see the load of the others at most this old. */
 const siblingUpdateIntervalMs = 100;
-/** Node itself needs well under a second to begin; a worker keeps its own time limit from then on. */
-const beginTimeoutMs = 20_000;
-/** Beyond its own limit, the time after which a starting worker must be in code that never lets the limit's timer run. */
-const startGraceMs = 1_000;
-
 interface Slot {
   readonly number: number;
   record: WorkerRecord | undefined;
   history: SlotHistory;
   restarts: number;
+  /** Since any worker of the host became ready. */
+  restartsWithoutReady: number;
   restartTimer: NodeJS.Timeout | undefined;
   isRestartAsked: boolean;
 }
@@ -58,8 +45,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #slots: Slot[];
   readonly #runOnce = new RunOnceRegistry();
   readonly #siblingTimer: NodeJS.Timeout;
-  #lastSiblings = "";
-  #restartsWithoutReady = 0;
+  readonly #siblingNews = new SiblingNews();
   #hasEverBeenReady = false;
   #isStopping = false;
 
@@ -73,10 +59,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       record: undefined,
       history: freshHistory,
       restarts: 0,
+      restartsWithoutReady: 0,
       restartTimer: undefined,
       isRestartAsked: false,
     }));
-    this.#siblingTimer = setInterval(() => this.#spreadSiblings(), siblingUpdateIntervalMs);
+    this.#siblingTimer = setInterval(() => this.#siblingNews.spread(this.records), siblingUpdateIntervalMs);
     this.#siblingTimer.unref();
   }
 
@@ -103,12 +90,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     for (const slot of this.#slots) clearTimeout(slot.restartTimer);
     for (const record of this.records) {
       // One that is not ready serves nobody, and may be in code that hears no message.
-      if (record.state === "starting") record.process.process.kill("SIGKILL");
+      if (record.state === "starting") record.kill();
       else record.state = "draining";
     }
-    this.#spreadSiblings();
+    this.#siblingNews.spread(this.records);
     for (const record of this.records) {
-      if (record.state === "draining") this.#send(record, { type: "signalbox:drain", deadlineMs });
+      if (record.state === "draining") record.send({ type: "signalbox:drain", deadlineMs });
     }
     this.#announceIdle();
   }
@@ -116,81 +103,37 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Ends whatever is left, at once. */
   killAll(): void {
     this.#isStopping = true;
-    for (const record of this.records) record.process.process.kill("SIGKILL");
+    for (const record of this.records) record.kill();
   }
 
   /** Development: ends all workers without ceremony and starts new ones. */
   restartAll(): void {
-    this.#restartsWithoutReady = 0;
     for (const slot of this.#slots) {
+      slot.restartsWithoutReady = 0;
       slot.history = freshHistory;
       clearTimeout(slot.restartTimer);
       if (slot.record === undefined) {
         this.#fork(slot);
       } else {
         slot.isRestartAsked = true;
-        slot.record.process.process.kill("SIGKILL");
+        slot.record.kill();
       }
     }
   }
 
   #fork(slot: Slot): void {
-    this.#setUpCluster(slot.number);
-    const worker = cluster.fork();
-    const socketPath = this.#settings.createSocketPath(slot.number, worker.process.pid ?? 0);
-    const record = new WorkerRecord(slot.number, worker, socketPath, performance.now());
+    const record: WorkerRecord = forkWorker(slot.number, this.#settings, this.#log, {
+      onMessage: (message) => this.#obey(slot, record, message),
+      onStartTimeout: (error) => this.#noteStartFailure(error),
+      onExit: (cause) => this.#noteEnd(slot, record, cause),
+    });
     slot.record = record;
-    const log = this.#log.child({ worker: slot.number });
-    if (worker.process.stdout !== null) captureOutput(worker.process.stdout, log, "info");
-    if (worker.process.stderr !== null) captureOutput(worker.process.stderr, log, "warn");
-    const { startTimeoutMs, appPath } = this.#settings.init;
-    let startTimer = setTimeout(
-      () => this.#killStarting(record, `worker ${slot.number} did not begin within ${beginTimeoutMs} ms.`),
-      beginTimeoutMs,
-    );
-    worker.on("message", (raw: unknown) => {
-      const message = parseMessageToPrimary(raw);
-      if (message === undefined) return;
-      if (message.type === "signalbox:ready") clearTimeout(startTimer);
-      if (message.type === "signalbox:hello") {
-        clearTimeout(startTimer);
-        const reason = `the application ${appPath} blocks the event loop while it starts: it was not ready within ${startTimeoutMs} ms (startTimeoutMs).`;
-        startTimer = setTimeout(() => this.#killStarting(record, reason), startTimeoutMs + startGraceMs);
-      }
-      this.#obey(slot, record, message);
-    });
-    worker.on("error", (error) => log.warn(`talking to worker ${slot.number} failed: ${error.message}`));
-    worker.process.once("exit", (exitCode, signal) => {
-      clearTimeout(startTimer);
-      this.#noteEnd(slot, record, exitCode, signal);
-    });
   }
 
-  /** Holds for the next fork. */
-  #setUpCluster(slotNumber: number): void {
-    const { workerMain, inspectPort } = this.#settings;
-    cluster.setupPrimary({
-      exec: workerMain,
-      args: [],
-      // Handed-off heads are Buffers; the default (JSON) would deliver something else.
-      serialization: "advanced",
-      stdio: ["ignore", "pipe", "pipe", "ipc", 1],
-      ...(inspectPort !== undefined && {
-        execArgv: [...process.execArgv, "--inspect"],
-        inspectPort: inspectPort + slotNumber,
-      }),
-    });
-  }
-
-  #obey(slot: Slot, record: WorkerRecord, message: NonNullable<ReturnType<typeof parseMessageToPrimary>>): void {
+  #obey(slot: Slot, record: WorkerRecord, message: MessageToPrimary): void {
     switch (message.type) {
       case "signalbox:hello":
-        if (this.#isStopping) {
-          // It was forked just before the drain began, and Node drops messages that come before a worker listens.
-          record.process.process.kill("SIGKILL");
-          break;
-        }
-        this.#send(record, {
+        record.send({
           ...this.#settings.init,
           type: "signalbox:init",
           slot: slot.number,
@@ -204,7 +147,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#noteStartFailure(new AppStartError(message.code, message.message));
         break;
       case "signalbox:counts":
-        this.#addCounts(record, message.counts);
+        this.#metrics.addWorkerCounts(record.counts, message.counts);
+        record.counts = message.counts;
         break;
       case "signalbox:run-once-claim":
         this.#grant(this.#runOnce.claim(message.name, slot.number));
@@ -225,7 +169,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (record.state !== "starting") return;
     record.state = "ready";
     record.readySinceMs = performance.now();
-    this.#restartsWithoutReady = 0;
+    for (const slot of this.#slots) slot.restartsWithoutReady = 0;
     this.#hasEverBeenReady = true;
     const isReplacement = (this.#slots[record.slot]?.restarts ?? 0) > 0;
     const bootMs = Math.round(record.readySinceMs - record.startedMs);
@@ -234,13 +178,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       `worker ${record.slot} is ready after ${bootMs} ms`,
     );
     this.#metrics.workersReady.set(this.countReady());
-    this.#spreadSiblings();
+    this.#siblingNews.spread(this.records);
     this.emit("ready", record);
-  }
-
-  #killStarting(record: WorkerRecord, reason: string): void {
-    this.#noteStartFailure(new AppStartError("SIGNALBOX_APP_START_TIMEOUT", reason));
-    record.process.process.kill("SIGKILL");
   }
 
   #noteStartFailure(error: AppStartError): void {
@@ -249,14 +188,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (!this.#hasEverBeenReady && !this.#isStopping && !this.#settings.isWatching) this.emit("failed", error);
   }
 
-  #noteEnd(slot: Slot, record: WorkerRecord, exitCode: number | null, signal: string | null): void {
+  #noteEnd(slot: Slot, record: WorkerRecord, cause: string): void {
     const wasReadyForMs = record.readySinceMs === 0 ? undefined : performance.now() - record.readySinceMs;
     record.state = "ended";
     slot.record = undefined;
     this.#metrics.workersReady.set(this.countReady());
     this.#metrics.sessions.remove({ worker: String(slot.number) });
     for (const grant of this.#runOnce.releaseAll(slot.number)) this.#grant(grant);
-    this.#spreadSiblings();
+    this.#siblingNews.spread(this.records);
     this.emit("ended", record);
     if (this.#isStopping) {
       this.#announceIdle();
@@ -267,7 +206,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#fork(slot);
       return;
     }
-    this.#restart(slot, wasReadyForMs, signal === null ? `exit code ${exitCode}` : signal);
+    this.#restart(slot, wasReadyForMs, cause);
   }
 
   #restart(slot: Slot, readyForMs: number | undefined, cause: string): void {
@@ -275,7 +214,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       settings: this.#settings.restart,
       history: slot.history,
       readyForMs,
-      restartsWithoutReady: this.#restartsWithoutReady,
+      restartsWithoutReady: slot.restartsWithoutReady,
       hasReadyWorkers: this.countReady() > 0,
     });
     if (this.#settings.isWatching && readyForMs === undefined) {
@@ -294,7 +233,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     slot.history = decision.history;
     slot.restarts++;
-    this.#restartsWithoutReady++;
+    slot.restartsWithoutReady++;
     this.#metrics.workerRestarts.inc();
     this.#log.warn(
       { worker: slot.number },
@@ -303,50 +242,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     slot.restartTimer = setTimeout(() => this.#fork(slot), decision.delayMs);
   }
 
-  #addCounts(record: WorkerRecord, counts: NonNullable<WorkerRecord["counts"]>): void {
-    const before = record.counts;
-    this.#metrics.unknownSessions.inc(Math.max(0, counts.unknownSessions - (before?.unknownSessions ?? 0)));
-    this.#metrics.forwardedRequests.inc(Math.max(0, counts.forwardedRequests - (before?.forwardedRequests ?? 0)));
-    this.#metrics.forwardedHandshakes.inc(Math.max(0, counts.forwardedHandshakes - (before?.forwardedHandshakes ?? 0)));
-    this.#metrics.forwardFailures.inc(Math.max(0, counts.forwardFailures - (before?.forwardFailures ?? 0)));
-    record.counts = counts;
-  }
-
   #grant(grant: { name: string; slot: number } | undefined): void {
     if (grant === undefined) return;
     const holder = this.#slots[grant.slot]?.record;
-    if (holder !== undefined) this.#send(holder, { type: "signalbox:run-once-granted", name: grant.name });
-  }
-
-  #spreadSiblings(): void {
-    const nowMs = performance.now();
-    const siblings = this.records
-      .filter((record) => record.state === "ready" || record.state === "draining")
-      .map((record) => ({
-        slot: record.slot,
-        socketPath: record.socketPath,
-        load: record.countLoad(nowMs),
-        isDraining: record.state === "draining",
-      }));
-    const text = JSON.stringify(siblings);
-    if (text === this.#lastSiblings) return;
-    this.#lastSiblings = text;
-    for (const record of this.records) {
-      if (record.state !== "starting") {
-        this.#send(record, {
-          type: "signalbox:siblings",
-          siblings: siblings.filter((sibling) => sibling.slot !== record.slot),
-        });
-      }
-    }
-  }
-
-  #send(record: WorkerRecord, message: MessageToWorker): void {
-    if (!record.process.isConnected()) return;
-    const worker: Worker = record.process;
-    worker.send(message, undefined, {}, () => {
-      // The channel closed in between: its exit follows.
-    });
+    if (holder !== undefined) holder.send({ type: "signalbox:run-once-granted", name: grant.name });
   }
 
   #announceIdle(): void {

@@ -1,7 +1,7 @@
 /** What the primary knows about one worker process. */
 
 import type { Worker } from "node:cluster";
-import type { WorkerCounts } from "../protocol/worker-messages.js";
+import type { MessageToWorker, WorkerCounts } from "../protocol/worker-messages.js";
 import type { WorkerLoad } from "./worker-choice.js";
 
 export type WorkerState = "starting" | "ready" | "draining" | "ended";
@@ -33,6 +33,18 @@ export class WorkerRecord {
 
   get pid(): number {
     return this.process.process.pid ?? 0;
+  }
+
+  /** Sends unless the channel is closed: then its exit follows. */
+  send(message: MessageToWorker): void {
+    if (!this.process.isConnected()) return;
+    this.process.send(message, undefined, {}, () => {
+      // Closed in between: the same.
+    });
+  }
+
+  kill(): void {
+    this.process.process.kill("SIGKILL");
   }
 
   noteHandOff(isHandshake: boolean, nowMs: number): void {
