@@ -10,6 +10,7 @@ import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
 import type { HostState, HostStatus } from "../protocol/host-status.js";
 import { AdminServer } from "./admin-server.js";
+import { count, describeSlot, readVersion, renderAddress, roundSeconds } from "./describe-host.js";
 import { HandOff } from "./hand-off.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey, readCpuFacts } from "./machine-facts.js";
