@@ -52,13 +52,22 @@ export async function prepareRuntimeDir(paths: RuntimePaths, uid: number): Promi
 function makeDirectory(path: string): boolean {
   try {
     mkdirSync(dirname(path), { recursive: true });
+  } catch (cause) {
+    // EEXIST too: here it says that a file is where a directory is needed.
+    throw refuseToMake(path, cause);
+  }
+  try {
     mkdirSync(path, { mode: 0o700 });
     return true;
   } catch (cause) {
     if (readErrorCode(cause) === "EEXIST") return false;
-    const message = `the runtime directory ${path} cannot be made: ${describeBriefly(cause)}. Set SIGNALBOX_RUNTIME_DIR to one that can.`;
-    throw new RuntimeDirError("SIGNALBOX_RUNTIME_DIR_UNSAFE", message, { cause });
+    throw refuseToMake(path, cause);
   }
+}
+
+function refuseToMake(path: string, cause: unknown): RuntimeDirError {
+  const message = `the runtime directory ${path} cannot be made: ${describeBriefly(cause)}. Set SIGNALBOX_RUNTIME_DIR to one that can.`;
+  return new RuntimeDirError("SIGNALBOX_RUNTIME_DIR_UNSAFE", message, { cause });
 }
 
 function checkDirectory(path: string, allowedOwners: readonly number[]): void {
