@@ -10,7 +10,7 @@ import { refuseUnsupportedPlatform } from "../../src/cli/start-command.js";
 import { resolveConfig } from "../../src/config/resolve-config.js";
 import { SignalboxError } from "../../src/errors.js";
 import { computeRuntimePaths } from "../../src/primary/runtime-paths.js";
-import { exampleStatus } from "./example-status.js";
+import { exampleStatus } from "../cli/example-status.js";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "signalbox-cli-"));
