@@ -29,15 +29,21 @@ export function captureConsole(log: Logger): void {
   }
 }
 
+export interface UncaughtEvents {
+  /** Whether it is to be said here: before the application is ready, the primary says it. */
+  readonly isLogged: () => boolean;
+  readonly onFatal: (thrown: unknown) => void;
+}
+
 /**
  * Does what Node does with an uncaught error, but says it in the log: the process ends, unless the application has a
  * handler of its own. Unhandled rejections arrive here too (Node's default).
  */
-export function captureUncaught(log: Logger, onFatal: (thrown: unknown) => void): void {
+export function captureUncaught(log: Logger, { isLogged, onFatal }: UncaughtEvents): void {
   process.on("uncaughtException", (thrown, origin) => {
     if (process.listenerCount("uncaughtException") > 1) return;
     const what = origin === "unhandledRejection" ? "Unhandled rejection" : "Uncaught exception";
-    log.fatal({ err: thrown }, `${what} in the application: ${describeBriefly(thrown)}`);
+    if (isLogged()) log.fatal({ err: thrown }, `${what} in the application: ${describeBriefly(thrown)}`);
     onFatal(thrown);
   });
 }

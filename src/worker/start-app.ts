@@ -1,8 +1,10 @@
 /** Brings the application up in this worker: either kind of module, up to the point where it can take sessions. */
 
 import { createServer, type Server as HttpServer } from "node:http";
+import type { Server } from "socket.io";
 import { AppStartError, describeThrown } from "../errors.js";
 import type { WorkerInit } from "../protocol/worker-messages.js";
+import type { SignalboxContext } from "./app-contract.js";
 import { type LoadedApp, loadApp, loadSocketIo } from "./load-app.js";
 import type { WorkerRuntime } from "./worker-runtime.js";
 
@@ -37,7 +39,7 @@ async function startFunction(
   const { Server } = loadSocketIo(init.appPath);
   const httpServer = createServer({ keepAliveTimeout: init.keepAliveTimeoutMs });
   const io = new Server(httpServer, app.serverOptions);
-  const context = await runtime.adopt(io);
+  const context = await adopt(io, init, runtime);
   const listenersBefore = httpServer.listenerCount("request");
   try {
     await start(io, context);
@@ -49,6 +51,18 @@ async function startFunction(
   if (httpServer.listenerCount("request") === listenersBefore) answerNotFound(httpServer, `${io.path()}/`);
   // An application may listen itself; under Signalbox it need not.
   if (!httpServer.listening && !runtime.hasUndecidedListen) httpServer.listen(0);
+}
+
+/** What is refused here is wrong in the module's `serverOptions`: the message says which module. */
+async function adopt(io: Server, init: WorkerInit, runtime: WorkerRuntime): Promise<SignalboxContext> {
+  try {
+    return await runtime.adopt(io);
+  } catch (thrown) {
+    if (!(thrown instanceof AppStartError)) throw thrown;
+    throw new AppStartError(thrown.code, `the application ${init.appPath} cannot be run: ${thrown.message}`, {
+      cause: thrown,
+    });
+  }
 }
 
 /** Without a listener of the application, requests outside Engine.IO's path would wait for an answer for ever. */

@@ -49,7 +49,10 @@ class WorkerProcess {
       workerSlot: init.slot,
     });
     captureConsole(log);
-    captureUncaught(log, (thrown) => void this.#endAfterFatal(init, thrown));
+    captureUncaught(log, {
+      isLogged: () => this.#isReady || this.#isEnding,
+      onFatal: (thrown) => void this.#endAfterFatal(init, thrown),
+    });
     const jobs = new RunOnceJobs(this.#channel, log);
     const runtime = new WorkerRuntime(init, log, jobs);
     this.#channel.listen((message) => this.#obey(message, runtime, jobs, log));
