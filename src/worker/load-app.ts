@@ -71,18 +71,16 @@ export function loadSocketIo(appPath: string): typeof SocketIo {
 /** tsx where the application (or this package's checkout) has it, else Node's own type stripping (22.18 and later). */
 async function prepareTypeScript(appPath: string): Promise<void> {
   for (const from of [appPath, import.meta.url]) {
-    const require = createRequire(from);
-    let loaders: string[];
+    let loader: string;
     try {
-      loaders = [require.resolve("tsx/esm/api"), require.resolve("tsx/cjs/api")];
+      // What `node --import tsx` loads. Its `tsx/esm/api` is no way in: found by `require`, it looks for its hooks in the
+      // wrong directory (tsx 4.23).
+      loader = createRequire(from).resolve("tsx");
     } catch {
       // Not installed there.
       continue;
     }
-    for (const loader of loaders) {
-      const tsx = (await import(pathToFileURL(loader).href)) as { register: () => unknown };
-      tsx.register();
-    }
+    await import(pathToFileURL(loader).href);
     return;
   }
   if ("typescript" in process.features && process.features.typescript !== false) return;
