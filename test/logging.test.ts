@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { createLogger, type Logger, type LoggerOptions } from "../src/logging.js";
+
+let directory = "";
+let path = "";
+let fd = 0;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "sbx-log-"));
+  path = join(directory, "log");
+  fd = openSync(path, "a");
+});
+
+afterEach(() => {
+  closeSync(fd);
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function open(options: Partial<LoggerOptions> = {}): Logger {
+  return createLogger({ level: "info", format: "json", fd, isColored: false, ...options });
+}
+
+function readText(): string {
+  return readFileSync(path, "utf8");
+}
+
+function readRecords(): Record<string, unknown>[] {
+  return readText()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+describe("as JSON", () => {
+  test("a record is one line that is in the file at once", () => {
+    open().info({ port: 3000 }, "two\nlines");
+    const [record, ...others] = readRecords();
+    assert.deepEqual(others, []);
+    assert.equal(record?.["msg"], "two\nlines");
+    assert.equal(record?.["level"], 30);
+    assert.equal(record?.["port"], 3000);
+    assert.equal(record?.["pid"], process.pid);
+    assert.ok(typeof record?.["time"] === "number");
+  });
+
+  test("a worker's records carry its slot, slot 0 included, and the primary's none", () => {
+    open({ workerSlot: 0 }).info("of a worker");
+    open().info("of the primary");
+    const [worker, primary] = readRecords();
+    assert.equal(worker?.["worker"], 0);
+    assert.equal("worker" in (primary ?? {}), false);
+  });
+
+  test("an error is written with its stack", () => {
+    open().error({ err: new TypeError("bad") }, "failed");
+    const error = readRecords()[0]?.["err"] as { type: string; stack: string };
+    assert.equal(error.type, "TypeError");
+    assert.match(error.stack, /TypeError: bad\n/);
+  });
+});
+
+describe("for a terminal", () => {
+  test("a line says when, how bad, who and what", () => {
+    open({ format: "pretty" }).warn("careful");
+    open({ format: "pretty", workerSlot: 3 }).info("hello");
+    const lines = readText().trimEnd().split("\n");
+    assert.match(lines[0] ?? "", /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: primary\s+careful$/);
+    assert.match(lines[1] ?? "", /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: worker 3\s+hello$/);
+  });
+
+  test("a child logger of the primary for a worker says the worker", () => {
+    open({ format: "pretty" }).child({ worker: 1 }).info("printed");
+    assert.match(readText(), /worker 1\s+printed/);
+  });
+
+  test("the stack of an error follows its line", () => {
+    open({ format: "pretty" }).error({ err: new TypeError("bad") }, "failed");
+    assert.match(readText(), /failed\n[^]*TypeError: bad/);
+  });
+
+  test("colours are only there when they are asked for", () => {
+    const escape = "\u001b[";
+    open({ format: "pretty" }).info("plain");
+    assert.equal(readText().includes(escape), false);
+    open({ format: "pretty", isColored: true }).info("coloured");
+    assert.equal(readText().includes(escape), true);
+  });
+});
+
+for (const format of ["json", "pretty"] as const) {
+  test(`records below the level are not written (${format})`, () => {
+    const log = open({ format, level: "warn" });
+    log.info("quiet");
+    log.warn("loud");
+    const text = readText();
+    assert.equal(text.includes("quiet"), false);
+    assert.equal(text.includes("loud"), true);
+  });
+}
