@@ -22,6 +22,8 @@ const tlsHandshakeByte = 0x16;
 /** No registered method is longer than UPDATEREDIRECTREF (17). */
 const maxMethodLength = 24;
 const space = 0x20;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
 const headEnd = Buffer.from("\r\n\r\n");
 const http2Preface = "PRI * HTTP/2.0\r\n";
 
@@ -36,6 +38,7 @@ export function readRequestHead(received: Buffer, searchFrom: number, maxHeadByt
   const end = received.indexOf(headEnd, Math.max(0, searchFrom - (headEnd.length - 1)));
   const methodEnd = findMethodEnd(received);
   if (methodEnd === "bad") return refuseBeginning(received);
+  if (hasBareLineFeed(received, searchFrom, end === -1 ? received.length : end)) return refuseBeginning(received);
   if (end === -1) {
     if (received.length > maxHeadBytes) return { kind: "refuse", status: 431, reason: "head-too-large" };
     const lineEnd = received.indexOf("\r\n");
@@ -63,6 +66,19 @@ function findMethodEnd(received: Buffer): number | "open" | "bad" {
     if (isTokenByte[byte] !== 1) return "bad";
   }
   return received.length > maxMethodLength ? "bad" : "open";
+}
+
+/**
+ * Lines that end in LF alone never make the empty line that ends a head, and Node's parser refuses them: they are told
+ * apart here, or the sender would wait for the time limit.
+ */
+function hasBareLineFeed(received: Buffer, from: number, end: number): boolean {
+  let at = received.indexOf(lineFeed, from);
+  while (at !== -1 && at < end) {
+    if (received[at - 1] !== carriageReturn) return true;
+    at = received.indexOf(lineFeed, at + 1);
+  }
+  return false;
 }
 
 function refuseBeginning(received: Buffer): HeadVerdict {
