@@ -4,8 +4,8 @@ import { HostMetrics } from "../../src/metrics/host-metrics.js";
 
 test("counters without labels are there from the start, as zero", async () => {
   const counters = await new HostMetrics().readCounters();
-  assert.equal(counters["signalbox_connections_accepted_total"], 0);
-  assert.equal(counters["signalbox_worker_restarts_total"], 0);
+  assert.equal(counters.signalbox_connections_accepted_total, 0);
+  assert.equal(counters.signalbox_worker_restarts_total, 0);
 });
 
 test("a counter with a label is read under its name and label", async () => {
@@ -28,7 +28,7 @@ test("gauges are not counters", async () => {
 test("two hosts in one process keep their counts apart", async () => {
   const [one, other] = [new HostMetrics(), new HostMetrics()];
   one.connectionsAccepted.inc();
-  assert.equal((await other.readCounters())["signalbox_connections_accepted_total"], 0);
+  assert.equal((await other.readCounters()).signalbox_connections_accepted_total, 0);
 });
 
 test("every metric has a name by the house rules and a help text that is a sentence", async () => {

@@ -38,6 +38,7 @@ const messagesToWorker: MessageToWorker[] = [
     fabric: "stock",
     socketPath: "/run/w0.sock",
     startTimeoutMs: 1,
+    maxHeadBytes: 1,
     headTimeoutMs: 1,
     requestTimeoutMs: 1,
     keepAliveTimeoutMs: 1,

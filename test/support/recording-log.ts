@@ -20,5 +20,5 @@ export function createRecordingLog(): { log: Logger; records: RecordedLine[] } {
       done();
     },
   });
-  return { log: pino({ level: "trace", base: undefined, timestamp: false }, destination), records };
+  return { log: pino({ level: "trace", base: null, timestamp: false }, destination), records };
 }

@@ -153,7 +153,7 @@ describe("a job that fails", () => {
       await settle();
       assert.equal(records.length, 1);
       assert.equal(records[0]?.level, "error");
-      assert.equal(records[0]?.["job"], "job");
+      assert.equal(records[0]?.job, "job");
       assert.match(records[0]?.msg ?? "", /^runOnce job job failed: .*no disk/);
     });
   }
