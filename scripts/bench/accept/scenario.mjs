@@ -6,14 +6,13 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { listTree, readCoreBusySeconds, readTreeCpu } from "../shared/cpu.mjs";
+import { listTree, readCoreBusySeconds, readSwitches, readTreeCpu } from "../shared/cpu.mjs";
 import { findFreePort, startPinned, stop, waitUntilServing } from "../shared/processes.mjs";
 import { renderSpread, renderTable, writeJson } from "../shared/report.mjs";
 import { summarize, summarizePairRatios } from "../shared/statistics.mjs";
 
 const SERVER_CORE = 0;
 const LOAD_CORE = 1;
-const SETTLE_MS = 1_500; // before each window: the loop fills, the other side's last connections are gone
 const MIN_SATURATION = 0.95;
 const MAX_FAILED_SHARE = 0.001;
 const KINDS = { websocket: "WebSocket-only", polling: "polling-first" };
@@ -25,6 +24,7 @@ const OPTIONS = {
   windows: { type: "string", default: "5", help: "windows per side and kind" },
   "window-s": { type: "string", default: "5", help: "seconds counted per window" },
   "warmup-s": { type: "string", default: "8", help: "seconds of load before the first window of a side and kind" },
+  "settle-s": { type: "string", default: "1.5", help: "seconds of load before every later window: the loop fills again" },
   "in-flight": { type: "string", default: "100", help: "WebSocket-only clients under way at once" },
   "in-flight-polling": { type: "string", default: "300", help: "the same for polling-first: an upgrade waits up to 100 ms for Engine.IO's check" },
   "polling-order": { type: "string", default: "concurrent", help: "concurrent (as socket.io-client) or sequential" },
@@ -44,7 +44,7 @@ function showHelp() {
 function readSettings(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
   const numbers = {};
-  for (const name of ["windows", "window-s", "warmup-s", "in-flight", "in-flight-polling", "workers"]) {
+  for (const name of ["windows", "window-s", "warmup-s", "settle-s", "in-flight", "in-flight-polling", "workers"]) {
     const value = Number(values[name]);
     if (!(value > 0 && value <= 5_000)) {
       throw new Error(`--${name} must be a number above 0 and up to 5000`);
@@ -129,10 +129,12 @@ function ask(load, message, answerType) {
 /** One window under load. */
 async function measureWindow({ load, side, kind, settings, leadMs }) {
   const tree = listTree(side.process.pid);
+  const failedBefore = (await ask(load, { type: "read" }, "counters")).failed;
   const read = async () => ({
     counters: await ask(load, { type: "read" }, "counters"),
     cpu: readTreeCpu(tree),
     coreBusy: readCoreBusySeconds(SERVER_CORE),
+    switches: readSwitches(tree),
   });
   const inFlight = kind === "polling" ? settings["in-flight-polling"] : settings["in-flight"];
   load.child.send({ type: "start", load: { kind, order: settings["polling-order"], target: { port: side.port }, inFlight } });
@@ -153,12 +155,13 @@ async function measureWindow({ load, side, kind, settings, leadMs }) {
     kind,
     seconds,
     accepted,
-    failures: final.failures,
+    failed: final.failed - failedBefore,
     perSecond: accepted / seconds,
     perSecondAndCore: accepted / serverCpu,
     primaryUs: (rootCpu / accepted) * 1e6,
     workersUs: (descendantsCpu / accepted) * 1e6,
     totalUs: (serverCpu / accepted) * 1e6,
+    switchesPerClient: (after.switches - before.switches) / accepted,
     tcpPerClient: (after.counters.tcpConnections - before.counters.tcpConnections) / accepted,
     saturation: serverCpu / seconds,
     othersOnServerCore: Math.max(0, (after.coreBusy - before.coreBusy - serverCpu) / seconds),
@@ -204,7 +207,9 @@ function renderResults(windows, sides, kinds) {
         summarize(of("totalUs")).median.toFixed(0),
         summarize(of("primaryUs")).median.toFixed(0),
         summarize(of("workersUs")).median.toFixed(0),
+        summarize(of("switchesPerClient")).median.toFixed(1),
         summarize(of("tcpPerClient")).median.toFixed(1),
+        of("failed").reduce((sum, count) => sum + count, 0),
         `${(summarize(of("saturation")).min * 100).toFixed(0)} %`,
         `${(summarize(of("loadCpu")).median * 100).toFixed(0)} %`,
         ratio,
@@ -212,7 +217,7 @@ function renderResults(windows, sides, kinds) {
     }
   }
   return renderTable(
-    ["clients", "side", "per second", "per second and core", "µs CPU", "primary", "workers", "TCP", "server CPU, least", "load CPU", `${sides[0].name} ÷ side`],
+    ["clients", "side", "per second", "per second and core", "µs CPU", "primary", "workers", "switches", "TCP", "failed", "server CPU, least", "load CPU", `${sides[0].name} ÷ side`],
     rows,
   );
 }
@@ -233,7 +238,7 @@ export async function run(args) {
   const load = startPinned({ name: "load", core: LOAD_CORE, args: [fileURLToPath(new URL("./load.mjs", import.meta.url))], ipc: true });
   const firstLeadMs = settings["warmup-s"] * 1_000;
   const expectedSeconds =
-    settings.kinds.length * sides.length * (settings["warmup-s"] + settings.windows * settings["window-s"] + (settings.windows - 1) * (SETTLE_MS / 1_000)) + 5;
+    settings.kinds.length * sides.length * (settings["warmup-s"] + settings.windows * settings["window-s"] + (settings.windows - 1) * settings["settle-s"]) + 5;
   console.log(
     `accept: ${sides.map((side) => side.name).join(", ")}; ${settings.kinds.map((kind) => KINDS[kind]).join(", ")}; ` +
       `${settings.windows} windows of ${settings["window-s"]} s each, in turn; servers on core ${SERVER_CORE}, load on core ${LOAD_CORE}; ` +
@@ -247,12 +252,12 @@ export async function run(args) {
     for (const kind of settings.kinds) {
       for (let turn = 0; turn < settings.windows; turn++) {
         for (const side of sides) {
-          const window = await measureWindow({ load, side, kind, settings, leadMs: turn === 0 ? firstLeadMs : SETTLE_MS });
+          const window = await measureWindow({ load, side, kind, settings, leadMs: turn === 0 ? firstLeadMs : settings["settle-s"] * 1_000 });
           windows.push(window);
           console.log(
             `${KINDS[kind].padEnd(15)} ${side.name.padEnd(12)} ${turn + 1}/${settings.windows}  ${window.perSecond.toFixed(0).padStart(6)}/s  ` +
               `${window.perSecondAndCore.toFixed(0).padStart(6)}/s and core  ${window.totalUs.toFixed(0).padStart(5)} µs = ${window.primaryUs.toFixed(0)} primary + ` +
-              `${window.workersUs.toFixed(0)} workers  server CPU ${(window.saturation * 100).toFixed(0)} %${describeDoubt(window)}`,
+              `${window.workersUs.toFixed(0)} workers  server CPU ${(window.saturation * 100).toFixed(0)} %${window.failed > 0 ? `  ${window.failed} failed` : ""}${describeDoubt(window)}`,
           );
         }
       }

@@ -39,6 +39,17 @@ export function readTreeCpu(pids) {
   return { root, descendants: descendants.reduce((sum, seconds) => sum + seconds, 0) };
 }
 
+/** Context switches so far of all these processes: at saturation, what wake-ups cost. */
+export function readSwitches(pids) {
+  let count = 0;
+  for (const pid of pids) {
+    for (const [, switches] of readFileSync(`/proc/${pid}/status`, "utf8").matchAll(/ctxt_switches:\s+(\d+)/g)) {
+      count += Number(switches);
+    }
+  }
+  return count;
+}
+
 /** CPU seconds so far that a core was busy, whoever kept it busy. */
 export function readCoreBusySeconds(core) {
   const line = readFileSync("/proc/stat", "utf8").split("\n").find((text) => text.startsWith(`cpu${core} `));
