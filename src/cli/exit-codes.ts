@@ -19,7 +19,10 @@ export const exitCodeTable: readonly { code: number; meaning: string }[] = [
   { code: exitCodes.ok, meaning: "done; for `start`: stopped as asked" },
   { code: exitCodes.internal, meaning: "a fault of Signalbox itself, with a stack in the log" },
   { code: exitCodes.usage, meaning: "the command line or the configuration is wrong; every fault is listed" },
-  { code: exitCodes.appFailed, meaning: "the application could not be started: missing, threw, never became ready, or exports nothing to run" },
+  {
+    code: exitCodes.appFailed,
+    meaning: "the application could not be started: missing, threw, never became ready, or exports nothing to run",
+  },
   { code: exitCodes.cannotListen, meaning: "the public, admin or control address is taken or not permitted" },
   { code: exitCodes.crashLoop, meaning: "no worker became ready in `maxRestarts` restarts" },
   { code: exitCodes.notRunning, meaning: "`status`: no host answers" },

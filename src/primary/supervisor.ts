@@ -156,11 +156,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       case "signalbox:run-once-release":
         this.#grant(this.#runOnce.release(message.name, slot.number));
         break;
-      case "sticky:connection":
-        record.noteSessionBegan();
-        break;
-      case "sticky:disconnection":
-        record.noteSessionEnded();
+      case "signalbox:sessions":
+        record.noteSessions(message.began, message.ended);
         break;
     }
   }

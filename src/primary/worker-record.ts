@@ -52,13 +52,9 @@ export class WorkerRecord {
     if (isHandshake) this.#pendingHandshakesMs.push(nowMs);
   }
 
-  noteSessionBegan(): void {
-    this.sessions++;
-    this.#pendingHandshakesMs.shift();
-  }
-
-  noteSessionEnded(): void {
-    this.sessions--;
+  noteSessions(began: number, ended: number): void {
+    this.sessions += began - ended;
+    this.#pendingHandshakesMs.splice(0, began);
   }
 
   /** Sessions, and handshakes on their way. */

@@ -61,9 +61,8 @@ export type MessageToPrimary =
   | { readonly type: "signalbox:counts"; readonly counts: WorkerCounts }
   | { readonly type: "signalbox:run-once-claim"; readonly name: string }
   | { readonly type: "signalbox:run-once-release"; readonly name: string }
-  /** These two are `@socket.io/sticky`'s: a session began or ended; `data` is its sid. */
-  | { readonly type: "sticky:connection"; readonly data: string }
-  | { readonly type: "sticky:disconnection"; readonly data: string };
+  /** Sessions that began and ended since the last such message. */
+  | { readonly type: "signalbox:sessions"; readonly began: number; readonly ended: number };
 
 /** Why a worker could not bring the application up. */
 export type StartFailureCode =
@@ -90,6 +89,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isCounts(value: unknown): value is WorkerCounts {
@@ -129,9 +132,9 @@ export function parseMessageToPrimary(raw: unknown): MessageToPrimary | undefine
     case "signalbox:run-once-release":
       if (typeof raw.name !== "string" || raw.name.length > maxRunOnceNameLength) return undefined;
       return { type: raw.type, name: raw.name };
-    case "sticky:connection":
-    case "sticky:disconnection":
-      return typeof raw.data === "string" ? { type: raw.type, data: raw.data } : undefined;
+    case "signalbox:sessions":
+      if (!isCount(raw.began) || !isCount(raw.ended)) return undefined;
+      return { type: raw.type, began: raw.began, ended: raw.ended };
     default:
       return undefined;
   }

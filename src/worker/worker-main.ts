@@ -10,6 +10,7 @@ import { watchParent } from "./parent-watch.js";
 import { PrimaryChannel } from "./primary-channel.js";
 import { RunOnceJobs } from "./run-once.js";
 import { publishRuntime } from "./runtime-registry.js";
+import { SessionReports } from "./session-reports.js";
 import { explainSlowStart, type StartProgress, startApp } from "./start-app.js";
 import { WorkerRuntime } from "./worker-runtime.js";
 
@@ -54,7 +55,7 @@ class WorkerProcess {
       onFatal: (thrown) => void this.#endAfterFatal(init, thrown),
     });
     const jobs = new RunOnceJobs(this.#channel, log);
-    const runtime = new WorkerRuntime(init, log, jobs);
+    const runtime = new WorkerRuntime(init, log, jobs, new SessionReports(this.#channel));
     this.#channel.listen((message) => this.#obey(message, runtime, jobs, log));
     interceptListen((held) => runtime.takeListen(held));
     publishRuntime(runtime);

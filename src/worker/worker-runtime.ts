@@ -17,6 +17,7 @@ import type { HeldListen } from "./listen-interception.js";
 import { RequestGate } from "./request-gate.js";
 import type { RunOnceJobs } from "./run-once.js";
 import type { WorkerRuntimeApi } from "./runtime-registry.js";
+import type { SessionReports } from "./session-reports.js";
 
 /** Engine.IO's code for a session id it does not know (engine.io 6.6, `Server.errors.UNKNOWN_SID`). */
 const unknownSidCode = 1;
@@ -29,6 +30,7 @@ export class WorkerRuntime implements WorkerRuntimeApi {
   readonly #init: WorkerInit;
   readonly #log: Logger;
   readonly #jobs: RunOnceJobs;
+  readonly #reports: SessionReports;
   readonly #generateId: () => string;
   readonly #drainHooks: (() => void | Promise<void>)[] = [];
   readonly #held = new Set<HeldListen>();
@@ -38,10 +40,11 @@ export class WorkerRuntime implements WorkerRuntimeApi {
   #boundListen: HeldListen | undefined;
   #extraSockets = 0;
 
-  constructor(init: WorkerInit, log: Logger, jobs: RunOnceJobs) {
+  constructor(init: WorkerInit, log: Logger, jobs: RunOnceJobs, reports: SessionReports) {
     this.#init = init;
     this.#log = log;
     this.#jobs = jobs;
+    this.#reports = reports;
     this.#generateId = createIdGenerator(init.hostKey, init.slot);
     this.#bound = new Promise((resolve, reject) => {
       this.#settleBound = { resolve, reject };
@@ -139,7 +142,8 @@ export class WorkerRuntime implements WorkerRuntimeApi {
     if (io === undefined) throw new Error("bind without an adopted server");
     this.#boundListen = held;
     addressSessions(io, this.#generateId);
-    setupStickyWorker(io, held.server);
+    setupStickyWorker(held.server);
+    this.#reports.watch(io);
     this.gate.guard(held.server);
     Object.assign(held.server, {
       // Applies from the next `listening` on, so it is set before.
@@ -213,13 +217,18 @@ function warnAboutOptions(io: Server, log: Logger): void {
 }
 
 /**
- * The package's worker half, with keep-alive given back: it closes the connection after every response, because its own
- * primary cannot tell sessions on one connection apart; the gate can.
+ * The package's worker half: it takes handed-off sockets from the IPC channel and makes them connections of the server.
+ * It sees the server through a small face, because two other things it does are done better here: it closes the
+ * connection after every response, since its own primary cannot tell the sessions of one connection apart (the gate can);
+ * and it reports each session with a message of its own (`SessionReports` gathers them).
  */
-function setupStickyWorker(io: Server, server: HttpServer): void {
-  const before = new Set(server.listeners("request"));
-  setupWorker(io);
-  for (const listener of server.listeners("request")) {
-    if (!before.has(listener)) server.removeListener("request", listener as () => void);
-  }
+function setupStickyWorker(server: HttpServer): void {
+  const face = {
+    httpServer: {
+      emit: (event: string, socket: unknown) => server.emit(event, socket),
+      prependListener: () => face.httpServer,
+    },
+    engine: { on: () => face.engine },
+  };
+  setupWorker(face as unknown as Server);
 }

@@ -24,8 +24,7 @@ const messagesToPrimary: MessageToPrimary[] = [
   { type: "signalbox:counts", counts },
   { type: "signalbox:run-once-claim", name: "cleanup" },
   { type: "signalbox:run-once-release", name: "cleanup" },
-  { type: "sticky:connection", data: "hostAA0123456789abcd" },
-  { type: "sticky:disconnection", data: "hostAA0123456789abcd" },
+  { type: "signalbox:sessions", began: 2, ended: 0 },
 ];
 
 const messagesToWorker: MessageToWorker[] = [
@@ -103,7 +102,8 @@ describe("the primary passes over a message that is not whole", () => {
     ["counts without counts", { type: "signalbox:counts", counts: null }],
     ["a claim without a name", { type: "signalbox:run-once-claim" }],
     ["a name above the limit", { type: "signalbox:run-once-claim", name: "x".repeat(maxRunOnceNameLength + 1) }],
-    ["a session id that is not text", { type: "sticky:connection", data: Buffer.from("x") }],
+    ["sessions that are not counted", { type: "signalbox:sessions", began: -1, ended: 0 }],
+    ["the package's message for a session", { type: "sticky:connection", data: "hostAA0123456789abcd" }],
     ["the package's messages for requests with a body", { type: "sticky:http-response", data: "x", connectionId: "1" }],
     ["a message of the cluster adapter", { source: "_sio_adapter", type: 3, data: {} }],
   ];
