@@ -23,6 +23,7 @@ const faults: Readonly<Record<string, Fault>> = {
   "exports a function that never resolves": { file: "never-resolves.mjs", reason: /did not resolve within 1500 ms/, takesTimeout: true },
   "exports a function that rejects": { file: "rejects.mjs", reason: /threw: Error: the database is away/ },
   "throws what is no error": { file: "throws-undefined.mjs", reason: /threw: undefined/ },
+  "blocks for ever while it is loaded": { file: "endless-loop.mjs", reason: /blocks the event loop/, takesTimeout: true },
   "neither exports a function nor calls attach": { file: "exports-nothing.mjs", reason: /neither exports a function .* nor called attach/, takesTimeout: true },
   "attaches a server that never listens": { file: "attach-without-listen.mjs", reason: /listen\(\) was not called within 1500 ms/, takesTimeout: true },
   "leaves a rejection unhandled before it is ready": { file: "unhandled-rejection.mjs", reason: /threw before it was ready: Error: nobody caught me/ },
@@ -52,7 +53,7 @@ describe("start ends with 3, and says which file and why, when the application",
       assert.ok(stderr.includes(path), stderr);
       assert.match(stderr, reason);
       assert.equal(stderr.match(/^signalbox: /gm)?.length, 1, "said once on stderr");
-      const told = stdout.split("\n").filter((line) => line.includes(path) && reason.test(line));
+      const told = stdout.split("\n").filter((line) => line.includes(path) && !line.includes(" starts "));
       assert.ok(told.length <= 1, `said at most once in the log:\n${told.join("\n")}`);
       assert.doesNotMatch(stdout, /started again/);
       if (takesTimeout !== true) assert.ok(durationMs < 10_000, `${durationMs} ms`);
@@ -63,15 +64,15 @@ describe("start ends with 3, and says which file and why, when the application",
 describe("an exception that nobody catches", () => {
   const app = fixturePath("lifecycle-app.mjs");
   const kinds = {
-    throw: /^Uncaught exception in the application: Error: bang\n {4}at /,
-    reject: /^Unhandled rejection in the application: Error: bang\n {4}at /,
+    throw: "Uncaught exception in the application: bang",
+    reject: "Unhandled rejection in the application: bang",
   };
   for (const [route, words] of Object.entries(kinds)) {
     test(`(${route}) is one log record with worker slot and stack, and the worker is replaced`, async () => {
       await using host = await startHost({ app, workers: 2, env: { SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20" } });
       const { workers } = await host.readStatus();
       await fetchText(`${host.url}/${route}?text=bang`);
-      const record = await host.waitForLog(({ msg }) => words.test(msg), "the record of the exception");
+      const record = await host.waitForLog(({ msg }) => msg === words, "the record of the exception");
       assert.equal(record.level, 60);
       const slot = record.worker ?? -1;
       assert.equal(record.pid, workers[slot]?.pid);
