@@ -175,4 +175,3 @@ function recordBadge(): void {
     }
   }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] });
 }
-

@@ -8,7 +8,7 @@ import { io as connectClient } from "socket.io-client";
 import { startHost } from "../support/host.js";
 import { killWorker } from "../support/kill-worker.js";
 import { skipOrFail } from "../support/prerequisite.js";
-import { chromiumPath, launchBrowser, openOnTwoWorkers, patienceMs, Person } from "./chat-page.js";
+import { chromiumPath, launchBrowser, openOnTwoWorkers, Person, patienceMs } from "./chat-page.js";
 
 /** What people are promised: back by itself in this time. */
 const reconnectMs = 5_000;
@@ -39,14 +39,17 @@ browserTest("two people on different workers chat, and go on after a worker is k
   const [annName, benName] = [await ann.name(), await ben.name()];
   assert.deepEqual([annPlace.host, annPlace.transport], [hostKey, "websocket"]);
   assert.deepEqual([benPlace.host, benPlace.transport], [hostKey, "websocket"]);
-  assert.match(await ann.badge.innerText(), new RegExp(`host ${hostKey}\\s*worker ${annPlace.worker}\\s*websocket`));
+  assert.match(
+    (await ann.badge.textContent()) ?? "",
+    new RegExp(`host ${hostKey}\\s*worker ${annPlace.worker}\\s*websocket`),
+  );
   await ann.takeScreenshots("desktop-empty");
 
   await ann.send("Is the line clear?");
   await ben.waitForMessage("Is the line clear?");
   await ben.send("All clear.");
   await ann.waitForMessage("All clear.");
-  assert.equal(await ann.message("All clear.").locator(".sender").innerText(), benName);
+  assert.equal(await ann.message("All clear.").locator(".sender").textContent(), benName);
   assert.equal(await ann.message("Is the line clear?").getAttribute("data-state"), "delivered");
   for (const person of [ann, ben]) {
     await person.waitForPeople([
@@ -54,7 +57,7 @@ browserTest("two people on different workers chat, and go on after a worker is k
       { name: benName, worker: benPlace.worker },
     ]);
   }
-  assert.equal(await ann.page.locator("#people li.you .person-name").innerText(), annName);
+  assert.equal(await ann.page.locator("#people li.you .person-name").textContent(), annName);
   for (const person of [ann, ben]) assert.deepEqual(person.complaints(), []);
   await ann.takeScreenshots("desktop-chat");
 

@@ -43,7 +43,9 @@ class Nginx implements AsyncDisposable {
   constructor(conf: string) {
     this.directory = mkdtempSync(join(tmpdir(), "sbx-nginx-"));
     mkdirSync(join(this.directory, "temp"));
-    const tempPaths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path temp/${name};`);
+    const tempPaths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+      (name) => `${name}_temp_path temp/${name};`,
+    );
     const main = [
       ...["daemon off;", "master_process off;", "pid nginx.pid;", "error_log stderr notice;"],
       ...["events { worker_connections 512; }", "http {", ...tempPaths, conf, "}"],
@@ -205,12 +207,14 @@ test("with the README's lines for TLS and a Unix socket it does the same", { tim
   const directory = mkdtempSync(join(tmpdir(), "sbx-tls-"));
   try {
     const [key, certificate] = [join(directory, "key.pem"), join(directory, "certificate.pem")];
-    const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split(" ");
+    const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split(
+      " ",
+    );
     const made = await runProgram("openssl", [...args, "-keyout", key, "-out", certificate]);
     assert.equal(made.code, 0, made.stderr);
 
     const socketPath = join(directory, "http.sock");
-    await using host = await startHost({ app, workers: 2, env: { SIGNALBOX_LISTEN: socketPath } });
+    await using _host = await startHost({ app, workers: 2, env: { SIGNALBOX_LISTEN: socketPath } });
     const tlsLines = /```nginx\n([\s\S]*?)```/.exec(shippedReadme)?.[1] ?? "";
     const { nginx, port } = await startNginx((free) => {
       const changes = {
@@ -235,7 +239,10 @@ test("with the README's lines for TLS and a Unix socket it does the same", { tim
       outgoing.once("error", reject).end();
     });
     assert.equal(status, 200);
-    assert.deepEqual(nginx.complaints.filter((line) => !line.includes("plain HTTP request")), []);
+    assert.deepEqual(
+      nginx.complaints.filter((line) => !line.includes("plain HTTP request")),
+      [],
+    );
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -80,13 +80,21 @@ async function checkTarball(directory: string): Promise<string> {
   const isWanted = (file: string): boolean =>
     /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/demo\/page\/[\w-]+\.(js|css|html|svg)|(nginx|systemd)\/.+)$/.test(file) ||
     ["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "LICENSE", "package.json"].includes(file);
-  assert.deepEqual(files.filter((file) => !isWanted(file)), [], "nothing else is in the package");
+  assert.deepEqual(
+    files.filter((file) => !isWanted(file)),
+    [],
+    "nothing else is in the package",
+  );
   const needed = [
     ...["README.md", "CHANGELOG.md", "LICENSE", "package.json", "dist/index.js", "dist/index.d.ts", "dist/cli/main.js"],
     ...["dist/client/index.js", "dist/client/index.d.ts", "dist/worker/worker-main.js", "dist/demo/page/index.html"],
     ...["nginx/README.md", "nginx/one-host.conf", "systemd/README.md", "systemd/signalbox.service"],
   ];
-  assert.deepEqual(needed.filter((file) => !files.includes(file)), [], "this is missing in the package");
+  assert.deepEqual(
+    needed.filter((file) => !files.includes(file)),
+    [],
+    "this is missing in the package",
+  );
   return join(directory, packed.filename);
 }
 
