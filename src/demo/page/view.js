@@ -17,10 +17,11 @@ jump.addEventListener("click", () => scrollToEnd());
 scroller.addEventListener("scroll", () => {
   if (isNearEnd()) jump.hidden = true;
 });
-// The list keeps its end in view when the window, the composer or an on-screen keyboard changes its height.
+// The list keeps its end in view when the window, the composer or an on-screen keyboard changes its height; the words
+// of an empty room keep their beginning.
 let wasNearEnd = true;
 scroller.addEventListener("scroll", () => (wasNearEnd = isNearEnd()), { passive: true });
-new ResizeObserver(() => wasNearEnd && scrollToEnd()).observe(scroller);
+new ResizeObserver(() => wasNearEnd && empty.hidden && scrollToEnd()).observe(scroller);
 
 /** Adds a message; `state` is "pending" for an own one that the server has not confirmed. */
 export function addMessage(message, { isOwn, state }) {
