@@ -1,13 +1,12 @@
 /** An application that exports a function, in every kind of module, gets what it is promised. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fetchText, fixturePath, startHost } from "../support/host.js";
-import { connectOver, useSockets } from "../support/use-sockets.js";
+import { awaitEvent, connectOver, useSockets } from "../support/use-sockets.js";
 
 describe("an application that exports a function", { concurrency: 2 }, () => {
   test("gets a context with all that is promised", async () => {
@@ -37,9 +36,9 @@ describe("an application that exports a function", { concurrency: 2 }, () => {
     assert.equal((await fetchText(`${host.url}/anything`)).status, 404, "what nobody answers is not left hanging");
 
     const client = await connectOver(host.url, ["websocket"], "/live");
-    const closed = once(client, "disconnect");
+    const closed = awaitEvent(client, "disconnect");
     client.emit("echo", "x".repeat(2_000), () => {});
-    assert.equal((await closed)[0], "transport close");
+    assert.equal(await closed, "transport close");
   });
 
   test("may be CommonJS, options included", async () => {
@@ -53,7 +52,10 @@ describe("an application that exports a function", { concurrency: 2 }, () => {
       try {
         writeFileSync(join(directory, "package.json"), JSON.stringify({ type }));
         writeFileSync(join(directory, "app.ts"), typeScriptApp);
-        writeFileSync(join(directory, "events.ts"), 'export enum Event { Who = "who", TellAll = "tell-all", Told = "told" }\n');
+        writeFileSync(
+          join(directory, "events.ts"),
+          'export enum Event { Who = "who", TellAll = "tell-all", Told = "told" }\n',
+        );
         await using host = await startHost({ app: join(directory, "app.ts"), workers: 2 });
         await useSockets(host.url, 2, "/typed");
       } finally {

@@ -5,7 +5,8 @@ import { describe, test } from "node:test";
 import { runCli } from "../support/cli-process.js";
 import { fetchText, fixturePath, startHost, waitUntilGone } from "../support/host.js";
 
-const startTimeoutMs = 1_500;
+/** Longer than a worker takes on a busy machine to load an application that is well. */
+const startTimeoutMs = 2_500;
 
 interface Fault {
   readonly file: string;
@@ -19,18 +20,47 @@ const faults: Readonly<Record<string, Fault>> = {
   "is not there": { file: "not-there.mjs", reason: /does not exist/ },
   "imports what is not there": { file: "missing-import.mjs", reason: /is-not-there\.mjs/ },
   "has a syntax error": { file: "syntax-error.mjs", reason: /Unexpected token ';'/ },
-  "awaits for ever at its top level": { file: "top-level-await.mjs", reason: /did not finish loading within 1500 ms/, takesTimeout: true },
-  "exports a function that never resolves": { file: "never-resolves.mjs", reason: /did not resolve within 1500 ms/, takesTimeout: true },
+  "awaits for ever at its top level": {
+    file: "top-level-await.mjs",
+    reason: /did not finish loading within 2500 ms/,
+    takesTimeout: true,
+  },
+  "exports a function that never resolves": {
+    file: "never-resolves.mjs",
+    reason: /did not resolve within 2500 ms/,
+    takesTimeout: true,
+  },
   "exports a function that rejects": { file: "rejects.mjs", reason: /threw: Error: the database is away/ },
   "throws what is no error": { file: "throws-undefined.mjs", reason: /threw: undefined/ },
-  "blocks for ever while it is loaded": { file: "endless-loop.mjs", reason: /blocks the event loop/, takesTimeout: true },
-  "neither exports a function nor calls attach": { file: "exports-nothing.mjs", reason: /neither exports a function .* nor called attach/, takesTimeout: true },
-  "attaches a server that never listens": { file: "attach-without-listen.mjs", reason: /listen\(\) was not called within 1500 ms/, takesTimeout: true },
-  "leaves a rejection unhandled before it is ready": { file: "unhandled-rejection.mjs", reason: /threw before it was ready: Error: nobody caught me/ },
-  "throws in a timer before it is ready": { file: "throws-in-timer.mjs", reason: /threw before it was ready: Error: late but not ready/ },
+  "blocks for ever while it is loaded": {
+    file: "endless-loop.mjs",
+    reason: /blocks the event loop/,
+    takesTimeout: true,
+  },
+  "neither exports a function nor calls attach": {
+    file: "exports-nothing.mjs",
+    reason: /neither exports a function .* nor called attach/,
+    takesTimeout: true,
+  },
+  "attaches a server that never listens": {
+    file: "attach-without-listen.mjs",
+    reason: /listen\(\) was not called within 2500 ms/,
+    takesTimeout: true,
+  },
+  "leaves a rejection unhandled before it is ready": {
+    file: "unhandled-rejection.mjs",
+    reason: /threw before it was ready: Error: nobody caught me/,
+  },
+  "throws in a timer before it is ready": {
+    file: "throws-in-timer.mjs",
+    reason: /threw before it was ready: Error: late but not ready/,
+  },
   "makes an https server": { file: "https-server.mjs", reason: /an https server.* terminate TLS in nginx/ },
   "asks for WebTransport": { file: "webtransport.mjs", reason: /"webtransport"/ },
-  "attaches a second Socket.IO server": { file: "second-attach.mjs", reason: /attach\(\) was called with a second Socket\.IO server/ },
+  "attaches a second Socket.IO server": {
+    file: "second-attach.mjs",
+    reason: /attach\(\) was called with a second Socket\.IO server/,
+  },
   "attaches a second Socket.IO server where nobody awaits it": {
     file: "second-attach-unawaited.mjs",
     reason: /attach\(\) was called with a second Socket\.IO server/,
@@ -45,7 +75,8 @@ describe("start ends with 3, and says which file and why, when the application",
         SIGNALBOX_PORT: "0",
         SIGNALBOX_ADMIN_PORT: "0",
         SIGNALBOX_WORKERS: "2",
-        SIGNALBOX_START_TIMEOUT_MS: String(startTimeoutMs),
+        // The others must not come near the limit: theirs is a different message.
+        ...(takesTimeout === true && { SIGNALBOX_START_TIMEOUT_MS: String(startTimeoutMs) }),
       });
       t.diagnostic(`${file}: ${Math.round(durationMs)} ms`);
       assert.equal(code, 3, `${stdout}\n${stderr}`);
@@ -56,7 +87,6 @@ describe("start ends with 3, and says which file and why, when the application",
       const told = stdout.split("\n").filter((line) => line.includes(path) && !line.includes(" starts "));
       assert.ok(told.length <= 1, `said at most once in the log:\n${told.join("\n")}`);
       assert.doesNotMatch(stdout, /started again/);
-      if (takesTimeout !== true) assert.ok(durationMs < 10_000, `${durationMs} ms`);
     });
   }
 });
@@ -76,9 +106,14 @@ describe("an exception that nobody catches", () => {
       assert.equal(record.level, 60);
       const slot = record.worker ?? -1;
       assert.equal(record.pid, workers[slot]?.pid);
-      assert.match((record["err"] as { stack: string }).stack, /lifecycle-app\.mjs:\d+/);
-      await host.waitForLog(({ msg }) => msg.startsWith(`worker ${slot} ended (exit code 1); started again in 20 ms`), "the restart");
-      const after = await host.waitForStatus((status) => status.workers[slot]?.restarts === 1 && status.workers[slot].state === "ready");
+      assert.match((record.err as { stack: string }).stack, /lifecycle-app\.mjs:\d+/);
+      await host.waitForLog(
+        ({ msg }) => msg.startsWith(`worker ${slot} ended (exit code 1); started again in 20 ms`),
+        "the restart",
+      );
+      const after = await host.waitForStatus(
+        (status) => status.workers[slot]?.restarts === 1 && status.workers[slot].state === "ready",
+      );
       assert.equal(after.workers[1 - slot]?.pid, workers[1 - slot]?.pid);
       assert.deepEqual(await waitUntilGone([workers[slot]?.pid ?? 0], 1_000), []);
       assert.equal(host.log.filter(({ msg }) => msg.includes("bang")).length, 1);

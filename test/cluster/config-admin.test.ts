@@ -35,7 +35,7 @@ describe("the admin port", { concurrency: 2 }, () => {
     const admin = `http://127.0.0.1:${host.adminPort}`;
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
       const { status, headers } = await fetchText(`${admin}/status`, { method });
-      assert.deepEqual([method, status, headers["allow"]], [method, 405, "GET, HEAD"]);
+      assert.deepEqual([method, status, headers.allow], [method, 405, "GET, HEAD"]);
     }
     const head = await fetchText(`${admin}/livez`, { method: "HEAD" });
     assert.deepEqual([head.status, head.body], [200, ""]);
@@ -100,7 +100,9 @@ describe("the runtime directory", () => {
       const instance = join(host.runtimeDir, `auto-${host.pid}`);
       assert.equal(statSync(instance).mode & 0o777, 0o700);
       assert.equal(statSync(join(instance, "control.sock")).mode & 0o777, 0o600);
-      const { status, body } = await fetchText("http://localhost/status", { socketPath: join(instance, "control.sock") });
+      const { status, body } = await fetchText("http://localhost/status", {
+        socketPath: join(instance, "control.sock"),
+      });
       assert.equal(status, 200);
       assert.equal((JSON.parse(body) as { pid: number }).pid, host.pid);
     } finally {

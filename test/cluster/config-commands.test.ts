@@ -47,7 +47,13 @@ describe("settings", { concurrency: 2 }, () => {
     });
     const status = await host.readStatus();
     assert.deepEqual(
-      { region: status.region, hostKey: status.hostKey, workers: status.workers.length, app: status.app, fabric: status.fabric },
+      {
+        region: status.region,
+        hostKey: status.hostKey,
+        workers: status.workers.length,
+        app: status.app,
+        fabric: status.fabric,
+      },
       { region: "flag", hostKey: "file", workers: 2, app, fabric: "stock" },
     );
     assert.deepEqual(status.listen, { kind: "tcp", host: "127.0.0.1", port: host.port });
@@ -69,7 +75,14 @@ describe("settings", { concurrency: 2 }, () => {
     });
     assert.deepEqual([code, stdout], [2, ""]);
     assert.match(stderr, /^signalbox: The configuration has 6 faults:\n/);
-    const faults = ['"prot" is not a setting', "workers: 0", "drainTimeoutMs: \"soon\"", 'port: "70000"', 'logLevel: "loud"', "SIGNALBOX_WORKER is not known"];
+    const faults = [
+      '"prot" is not a setting',
+      "workers: 0",
+      'drainTimeoutMs: "soon"',
+      'port: "70000"',
+      'logLevel: "loud"',
+      "SIGNALBOX_WORKER is not known",
+    ];
     for (const fault of faults) assert.ok(stderr.includes(fault), `${fault} is missing in\n${stderr}`);
     assert.doesNotMatch(stderr, /\n {4}at /);
   });
@@ -128,7 +141,10 @@ describe("two hosts", { concurrency: 2 }, () => {
     assert.match(same.stderr, /^signalbox: a Signalbox host with this listen address is running already/);
     const other = await runCli(["start", app], { ...env, SIGNALBOX_RUNTIME_DIR: join(directory, "other") });
     assert.equal(other.code, 4);
-    assert.ok(other.stderr.startsWith(`signalbox: cannot listen on 127.0.0.1:${port}: the address is in use`), other.stderr);
+    assert.ok(
+      other.stderr.startsWith(`signalbox: cannot listen on 127.0.0.1:${port}: the address is in use`),
+      other.stderr,
+    );
     // The refused have not taken away what the first one needs.
     assert.equal((await runCli(["status"], { SIGNALBOX_RUNTIME_DIR: host.runtimeDir, SIGNALBOX_PORT: port })).code, 0);
     assert.equal((await fetchText(`${host.url}/who`)).status, 200);
@@ -148,7 +164,8 @@ describe("two hosts", { concurrency: 2 }, () => {
       const either = await runCli(["status"], env);
       assert.deepEqual([either.code, either.stdout], [6, ""]);
       assert.match(either.stderr, /2 other hosts are running:/);
-      for (const host of [left, right]) assert.ok(either.stderr.includes(`pid ${host.pid}, --host 127.0.0.1 --port ${host.port}`));
+      for (const host of [left, right])
+        assert.ok(either.stderr.includes(`pid ${host.pid}, --host 127.0.0.1 --port ${host.port}`));
 
       const chosen = await runCli(["status", "--json", "--port", String(right.port)], env);
       assert.equal((JSON.parse(chosen.stdout) as HostStatus).pid, right.pid);

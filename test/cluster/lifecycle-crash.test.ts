@@ -1,7 +1,6 @@
 /** What dies is replaced, and whatever dies, nothing is left behind. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
@@ -10,13 +9,14 @@ import { test } from "node:test";
 import { io as connectClient, type Socket } from "socket.io-client";
 import type { HostStatus } from "../../src/protocol/host-status.js";
 import { fixturePath, type LogRecord, startHost, type TestHost, waitUntilGone } from "../support/host.js";
+import { awaitEvent } from "../support/use-sockets.js";
 
 const app = fixturePath("lifecycle-app.mjs");
 const pidOf = (status: HostStatus, slot: number): number => status.workers[slot]?.pid ?? 0;
 
 async function connectWebSocket(host: TestHost): Promise<{ client: Socket; worker: number; pid: number }> {
   const client = connectClient(host.url, { transports: ["websocket"], forceNew: true, reconnectionDelay: 50 });
-  await once(client, "connect");
+  await awaitEvent(client, "connect");
   return { client, ...((await client.emitWithAck("who")) as { worker: number; pid: number }) };
 }
 
@@ -67,11 +67,13 @@ test("a killed worker is replaced, and the clients of the others notice nothing"
     assert.ok(others.length > 0);
     for (const { client } of others) client.on("disconnect", (reason) => lost.push(reason));
 
-    const back = once(victim.client.io, "reconnect");
+    const back = new Promise((resolve) => victim.client.io.once("reconnect", resolve));
     const after = await killAndAwaitNext(host, victim.worker);
     await back;
     await host.waitForLog(
-      (record) => record.msg === `worker ${victim.worker} ended (SIGKILL); started again in 20 ms (restart 1)` && record.worker === victim.worker,
+      (record) =>
+        record.msg === `worker ${victim.worker} ended (SIGKILL); started again in 20 ms (restart 1)` &&
+        record.worker === victim.worker,
       "the line about the restart",
     );
     assert.deepEqual(
@@ -83,7 +85,7 @@ test("a killed worker is replaced, and the clients of the others notice nothing"
       assert.deepEqual(await client.emitWithAck("who"), { worker, pid }, "still on the same worker");
     }
     assert.deepEqual(lost, []);
-    assert.equal(after.counters["signalbox_worker_restarts_total"], 1);
+    assert.equal(after.counters.signalbox_worker_restarts_total, 1);
   } finally {
     for (const { client } of clients) client.disconnect();
   }
@@ -93,17 +95,21 @@ test("the wait before a restart doubles from crash to crash, up to its limit", a
   const env = { SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20", SIGNALBOX_RESTART_BACKOFF_MAX_MS: "100" };
   await using host = await startHost({ app, workers: 1, env });
   for (let crash = 0; crash < 5; crash++) await killAndAwaitNext(host, 0);
-  const waits = host.log.flatMap((record) => /started again in (\d+) ms \(restart (\d+)\)/.exec(record.msg)?.slice(1) ?? []);
+  const waits = host.log.flatMap(
+    (record) => /started again in (\d+) ms \(restart (\d+)\)/.exec(record.msg)?.slice(1) ?? [],
+  );
   assert.deepEqual(waits, ["20", "1", "40", "2", "80", "3", "100", "4", "100", "5"]);
 });
 
 test("the first restart waits for half a second by default", async (t) => {
   await using host = await startHost({ app, workers: 1 });
   await killAndAwaitNext(host, 0);
-  const timeOf = (record: LogRecord): number => Number(record["time"]);
+  const timeOf = (record: LogRecord): number => Number(record.time);
   const ended = await host.waitForLog((record) => record.msg.endsWith("started again in 500 ms (restart 1)"));
-  const ready = await host.waitForLog((record) => /worker 0 is ready/.test(record.msg) && timeOf(record) > timeOf(ended));
-  const waitedMs = timeOf(ready) - timeOf(ended) - Number(ready["bootMs"]);
+  const ready = await host.waitForLog(
+    (record) => /worker 0 is ready/.test(record.msg) && timeOf(record) > timeOf(ended),
+  );
+  const waitedMs = timeOf(ready) - timeOf(ended) - Number(ready.bootMs);
   t.diagnostic(`from end to fork: ${waitedMs} ms`);
   assert.ok(waitedMs >= 495 && waitedMs < 1_500, `${waitedMs} ms`);
 });
@@ -133,7 +139,10 @@ test("the same holds for a host that has served before", async () => {
     for (const { pid } of workers) process.kill(pid ?? 0, "SIGKILL");
     assert.deepEqual(await host.exited, { code: 5, signal: null });
     assert.equal(host.stderr, giveUpMessage);
-    assert.equal(countRestarts(host), 3);
+    // The limit is each worker's own: the first that reaches it ends the host.
+    assert.ok(countRestarts(host) >= 3 && countRestarts(host) <= 6, `${countRestarts(host)} restarts`);
+    assert.ok(host.log.some(({ msg }) => msg.endsWith("(restart 3)")));
+    assert.ok(!host.log.some(({ msg }) => msg.endsWith("(restart 4)")));
   } finally {
     rmSync(directory, { recursive: true });
   }

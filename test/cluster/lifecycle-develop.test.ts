@@ -49,7 +49,13 @@ describe("--watch", { concurrency: 2 }, () => {
       const file = join(directory, "app.mjs");
       writeFileSync(file, appText("one"));
       const start = async (): Promise<TestHost> =>
-        await startHost({ app: file, workers: 2, args: ["--watch"], isReadyAwaited: false, env: { SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20" } });
+        await startHost({
+          app: file,
+          workers: 2,
+          args: ["--watch"],
+          isReadyAwaited: false,
+          env: { SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20" },
+        });
       await use(file, start);
     } finally {
       rmSync(directory, { recursive: true });

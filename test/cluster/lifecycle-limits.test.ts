@@ -27,8 +27,16 @@ async function readWorkerPids(host: TestHost): Promise<number[]> {
 
 describe("the host ends within the drain timeout", { concurrency: 3 }, () => {
   const hold = {
-    "an answer never ends": { env: {}, begin: holdOpen, words: /the drain took longer than 1500 ms: 1 connections are cut/ },
-    "a drain hook never resolves": { env: { APP_DRAIN: "never" }, begin: async () => {}, words: /the drain took longer than 1500 ms/ },
+    "an answer never ends": {
+      env: {},
+      begin: holdOpen,
+      words: /the drain took longer than 1500 ms: 1 connections are cut/,
+    },
+    "a drain hook never resolves": {
+      env: { APP_DRAIN: "never" },
+      begin: async () => {},
+      words: /the drain took longer than 1500 ms/,
+    },
     "a worker is in an endless loop": {
       env: {},
       begin: async (host: TestHost) => {
@@ -100,7 +108,11 @@ describe("a host that is told to stop before it is ready", { concurrency: 2 }, (
   });
 
   test("ends at once while a worker waits to be started again", async () => {
-    await using host = await startHost({ app, workers: 1, env: { SIGNALBOX_RESTART_BACKOFF_MIN_MS: "60000", SIGNALBOX_RESTART_BACKOFF_MAX_MS: "60000" } });
+    await using host = await startHost({
+      app,
+      workers: 1,
+      env: { SIGNALBOX_RESTART_BACKOFF_MIN_MS: "60000", SIGNALBOX_RESTART_BACKOFF_MAX_MS: "60000" },
+    });
     const { pid } = JSON.parse((await fetchText(`${host.url}/who`)).body) as { pid: number };
     process.kill(pid, "SIGKILL");
     await host.waitForLog((record) => record.msg.includes("started again in 60000 ms"), "the backoff line");

@@ -18,13 +18,19 @@ test("console.log and console.error are one record each, however many lines, wit
   const { pid, worker } = JSON.parse((await fetchText(`${host.url}/who`)).body) as { pid: number; worker: number };
   assert.equal((await host.readStatus()).workers[worker]?.pid, pid);
   await fetchText(`${host.url}/console?text=mark`);
-  const logged = await host.waitForLog(({ msg }) => msg.startsWith("several\nlines") && msg.endsWith("mark"), "console.log");
+  const logged = await host.waitForLog(
+    ({ msg }) => msg.startsWith("several\nlines") && msg.endsWith("mark"),
+    "console.log",
+  );
   const failed = await host.waitForLog(({ msg }) => msg.startsWith("an error Error: mark\n    at "), "console.error");
   assert.deepEqual([logged.level, failed.level], [30, 50]);
   for (const record of [logged, failed]) {
     assert.equal(record.pid, (await host.readStatus()).workers[record.worker ?? -1]?.pid);
   }
-  assert.ok(host.log.every(({ level }) => level > 0), "every line of the output is JSON");
+  assert.ok(
+    host.log.every(({ level }) => level > 0),
+    "every line of the output is JSON",
+  );
 });
 
 test("what is written past the console appears with the worker slot too", async () => {
@@ -35,13 +41,24 @@ test("what is written past the console appears with the worker slot too", async 
   await fetchText(`${host.url}/native-stderr?text=from-native-code`);
   const native = await host.waitForLog(({ msg }) => msg === "from-native-code", "the line on stderr");
   assert.ok(native.level >= 40 && (native.worker === 0 || native.worker === 1));
-  assert.ok(host.log.every(({ level }) => level > 0), "every line of the output is JSON");
+  assert.ok(
+    host.log.every(({ level }) => level > 0),
+    "every line of the output is JSON",
+  );
 });
 
 test("the pretty format is for people: time, level, and who speaks", async () => {
-  await using host = await startHost({ app, workers: 2, isReadyAwaited: false, env: { SIGNALBOX_LOG_FORMAT: "pretty" } });
+  await using host = await startHost({
+    app,
+    workers: 2,
+    isReadyAwaited: false,
+    env: { SIGNALBOX_LOG_FORMAT: "pretty" },
+  });
   const ready = await host.waitForLog(({ msg }) => msg.includes("Ready at "), "the ready line");
-  assert.match(ready.msg, /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: primary +Ready at http:\/\/127\.0\.0\.1:\d+ with 2 workers/);
+  assert.match(
+    ready.msg,
+    /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: primary +Ready at http:\/\/127\.0\.0\.1:\d+ with 2 workers/,
+  );
   const url = /http:\S+:\d+/.exec(ready.msg)?.[0] ?? "";
   await fetchText(`${url}/stdout?text=hello-people`);
   const line = await host.waitForLog(({ msg }) => msg.includes("hello-people"));
@@ -65,8 +82,14 @@ test("a worker that floods its stdout breaks neither the primary nor the log", a
   t.diagnostic(`the whole flood: ${Math.round(performance.now() - startedMs)} ms`);
   const lines = host.log.filter(({ msg }) => /^x{200} \d+$/.test(msg));
   assert.equal(lines.length, 20_000, "no line is lost");
-  assert.ok(host.log.every(({ level }) => level > 0), "every line of the output is JSON");
-  assert.ok(host.log.every(({ msg }) => msg.length <= 256 * 1024), "a line without end comes in pieces");
+  assert.ok(
+    host.log.every(({ level }) => level > 0),
+    "every line of the output is JSON",
+  );
+  assert.ok(
+    host.log.every(({ msg }) => msg.length <= 256 * 1024),
+    "a line without end comes in pieces",
+  );
   const grownMiB = (readResidentBytes(host.pid) - beforeBytes) / 1024 / 1024;
   t.diagnostic(`the primary grew by ${Math.round(grownMiB)} MiB`);
   assert.ok(grownMiB < 200, `${grownMiB} MiB`);
@@ -105,7 +128,8 @@ test("a host whose output nobody reads any more serves on and ends in order", as
     }
     const url = `http://127.0.0.1:${status.listen.kind === "tcp" ? status.listen.port : 0}`;
     for (const route of ["console", "stdout", "native-stderr"]) {
-      for (let round = 0; round < 4; round++) assert.equal((await fetchText(`${url}/${route}?text=unread`)).status, 200);
+      for (let round = 0; round < 4; round++)
+        assert.equal((await fetchText(`${url}/${route}?text=unread`)).status, 200);
     }
     const after = await readStatus();
     assert.deepEqual(
@@ -116,7 +140,13 @@ test("a host whose output nobody reads any more serves on and ends in order", as
     child.kill("SIGTERM");
     assert.deepEqual(await ended, [0, null]);
     assert.equal(stderr, "");
-    assert.deepEqual(await waitUntilGone(after.workers.map(({ pid }) => pid ?? 0), 1_000), []);
+    assert.deepEqual(
+      await waitUntilGone(
+        after.workers.map(({ pid }) => pid ?? 0),
+        1_000,
+      ),
+      [],
+    );
     assert.deepEqual(readdirSync(runtimeDir), []);
   } finally {
     child.kill("SIGKILL");

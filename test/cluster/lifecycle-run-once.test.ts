@@ -71,7 +71,10 @@ test("a job runs on exactly one of four workers, and on another each time that o
     assert.equal(new Set(pids).size, pids.length, "a new process each time");
     const { workers } = await host.readStatus();
     assert.ok(workers.some((worker) => worker.pid === pids.at(-1)));
-    assert.ok(readNotes("tick").every((note) => note.what === "begin"), "the killed could not say that they ended");
+    assert.ok(
+      readNotes("tick").every((note) => note.what === "begin"),
+      "the killed could not say that they ended",
+    );
   });
 });
 
@@ -79,7 +82,8 @@ test("a worker that does not hold the job can be killed without a second begin",
   await withHost(async ({ host, waitForBegins }) => {
     const [holder] = await waitForBegins("tick", 1);
     const { workers } = await host.readStatus();
-    for (const { pid } of workers.filter((worker) => worker.pid !== holder?.pid)) await killAndAwaitNext(host, pid ?? 0);
+    for (const { pid } of workers.filter((worker) => worker.pid !== holder?.pid))
+      await killAndAwaitNext(host, pid ?? 0);
     assert.equal((await waitForBegins("tick", 1)).length, 1);
   });
 });
@@ -102,13 +106,14 @@ test("a job that throws is logged with its name and not tried again, neither the
   await withHost(async ({ host, waitForBegins }) => {
     const record = await host.waitForLog(({ msg }) => msg.startsWith("runOnce job faulty failed: "), "the failure");
     assert.equal(record.level, 50);
-    assert.equal(record["job"], "faulty");
+    assert.equal(record.job, "faulty");
     assert.match(JSON.stringify(record), /the job is broken/);
     const [holder] = await waitForBegins("faulty", 1);
     assert.equal(record.worker, holder?.worker);
     // Workers come and go: nobody takes the job up again while the one that had it lives.
     const { workers } = await host.readStatus();
-    for (const { pid } of workers.filter((worker) => worker.pid !== holder?.pid)) await killAndAwaitNext(host, pid ?? 0);
+    for (const { pid } of workers.filter((worker) => worker.pid !== holder?.pid))
+      await killAndAwaitNext(host, pid ?? 0);
     assert.equal((await waitForBegins("faulty", 1)).length, 1);
     assert.equal(host.log.filter(({ msg }) => msg.startsWith("runOnce job faulty failed: ")).length, 1);
   });

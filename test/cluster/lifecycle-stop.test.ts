@@ -58,11 +58,13 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await using host = await startHost({ app, workers: 2 });
     const workers = (await host.readStatus()).workers.map((worker) => worker.pid ?? 0);
     const clients = await Promise.all(
-      (["websocket", "polling", "websocket", "polling"] as const).map(async (transport) => await connectOver(host, transport)),
+      (["websocket", "polling", "websocket", "polling"] as const).map(
+        async (transport) => await connectOver(host, transport),
+      ),
     );
     try {
       await waitForPolls(host);
-      const reasons = clients.map(async (client) => await once(client, "disconnect").then(([reason]) => String(reason)));
+      const reasons = clients.map(async (client) => await awaitEvent(client, "disconnect"));
       const startedMs = performance.now();
       const ended = await host.stop(signal);
       const tookMs = performance.now() - startedMs;
@@ -71,7 +73,10 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       assert.deepEqual(ended, { code: 0, signal: null });
       assert.ok(tookMs < promptMs, `${tookMs} ms`);
       assert.deepEqual(await Promise.all(reasons), Array(4).fill("transport close"));
-      assert.ok(clients.every((client) => client.active), "every client tries to reconnect");
+      assert.ok(
+        clients.every((client) => client.active),
+        "every client tries to reconnect",
+      );
       assert.deepEqual(await waitUntilGone(workers, 0), [], "no worker outlives the primary");
       assert.equal(host.stderr, "");
       assert.deepEqual(readdirSync(host.runtimeDir), [], "the directory of the host is gone");

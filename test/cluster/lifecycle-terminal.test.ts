@@ -8,7 +8,16 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { cleanEnvironment, cliPath, fixturePath, isAlive, listDescendants, pause, projectDir, waitUntilGone } from "../support/host.js";
+import {
+  cleanEnvironment,
+  cliPath,
+  fixturePath,
+  isAlive,
+  listDescendants,
+  pause,
+  projectDir,
+  waitUntilGone,
+} from "../support/host.js";
 
 const app = fixturePath("lifecycle-app.mjs");
 // Without prestart: whether the build is current is not what is tested here.
@@ -72,8 +81,12 @@ class WrappedHost implements AsyncDisposable {
   async waitUntilReady(): Promise<{ url: string; pids: number[]; primary: number; workers: number[] }> {
     const [, url = ""] = await this.waitForOutput(/Ready at (http:\/\/[\d.:]+) with 2 workers/);
     const below = listDescendants(this.top.pid ?? 0);
-    const primary = below.find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("dist/cli/main.js\0start")
-      && !readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("sh\0")) ?? 0;
+    const primary =
+      below.find(
+        (pid) =>
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("dist/cli/main.js\0start") &&
+          !readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("sh\0"),
+      ) ?? 0;
     return { url, pids: [this.top.pid ?? 0, ...below], primary, workers: listDescendants(primary) };
   }
 
@@ -101,7 +114,9 @@ describe("through npm", { skip: withoutNpm, concurrency: 2 }, () => {
       process.kill(target === "npm alone" ? top : -top, "SIGTERM");
       const { code } = await host.exited;
       assert.deepEqual(await waitUntilGone(pids, 6_000), []);
-      t.diagnostic(`SIGTERM to ${target} to no process: ${Math.round(performance.now() - startedMs)} ms (npm's exit code: ${code})`);
+      t.diagnostic(
+        `SIGTERM to ${target} to no process: ${Math.round(performance.now() - startedMs)} ms (npm's exit code: ${code})`,
+      );
       assert.match(host.output, /All workers have ended/);
       assert.doesNotMatch(host.output, /ending at once/);
       assert.deepEqual(readdirSync(host.runtimeDir), []);

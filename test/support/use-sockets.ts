@@ -1,7 +1,6 @@
 /** Uses the sockets of an application as its clients would, over every transport. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { io as connectClient, type Socket } from "socket.io-client";
 
 const patienceMs = 10_000;
@@ -9,6 +8,11 @@ const patienceMs = 10_000;
 interface Place {
   readonly worker: number;
   readonly pid: number;
+}
+
+/** Resolves with the first argument of the next event of that name. */
+export async function awaitEvent(client: Socket, name: string): Promise<unknown> {
+  return await new Promise((resolve) => client.once(name, resolve));
 }
 
 /** Resolves with a client that is connected. */
@@ -26,11 +30,16 @@ export async function useSockets(url: string, workers: number, path?: string): P
   const ways = [["websocket"], ["polling"], ["polling", "websocket"], ["websocket"]];
   const clients = await Promise.all(ways.map(async (transports) => await connectOver(url, transports, path)));
   try {
-    const places = await Promise.all(clients.map(async (client) => (await client.timeout(patienceMs).emitWithAck("who")) as Place));
+    const places = await Promise.all(
+      clients.map(async (client) => (await client.timeout(patienceMs).emitWithAck("who")) as Place),
+    );
     assert.equal(new Set(places.map((place) => place.pid)).size, workers, "every worker has clients");
-    const told = clients.map(async (client) => await once(client, "told").then(([value]) => value as string));
+    const told = clients.map(async (client) => await awaitEvent(client, "told"));
     await clients[0]?.timeout(patienceMs).emitWithAck("tell-all", "news");
-    assert.deepEqual(await Promise.all(told), ways.map(() => "news"));
+    assert.deepEqual(
+      await Promise.all(told),
+      ways.map(() => "news"),
+    );
   } finally {
     for (const client of clients) client.disconnect();
   }
