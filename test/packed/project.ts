@@ -23,6 +23,11 @@ export function readReadmeFiles(): ReadonlyMap<string, string> {
   return new Map([...blocks].map(([, code = "", name = ""]) => [name, code]));
 }
 
+/** Rejects with RegistryUnreachableError when there is no registry: `npm install` would call it a conflict of versions. */
+export async function checkRegistry(cwd: string): Promise<void> {
+  await run(cwd, "npm", ["view", "socket.io", "version", "--fetch-retries=0", "--fetch-timeout=20000"]);
+}
+
 /** Runs a program to its end and resolves with what it printed; rejects, with all of it, when it failed. */
 export async function run(cwd: string, file: string, args: readonly string[]): Promise<string> {
   const child = spawn(file, args, { cwd, env: cleanEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
