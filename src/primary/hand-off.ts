@@ -8,6 +8,7 @@ import { parseAddress } from "../address/address.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { IncomingConnection } from "./listener.js";
 import { answerAndClose, unknownSessionBody } from "./refusal.js";
+import { closeUnacknowledgedHandle } from "./unacknowledged-handle.js";
 import { type ChoiceSettings, chooseWorker } from "./worker-choice.js";
 import type { WorkerRecord } from "./worker-record.js";
 
@@ -92,10 +93,14 @@ export class HandOff {
   /** A worker ended: what it had not taken yet goes to others. */
   removeWorker(slot: number): void {
     const lane = this.#laneBySlot.get(slot);
+    const record = this.#workerBySlot.get(slot);
     this.#workerBySlot.delete(slot);
     this.#laneBySlot.delete(slot);
-    if (lane === undefined) return;
+    if (lane === undefined || record === undefined) return;
+    closeUnacknowledgedHandle(record.process.process);
     const left = [...(lane.sending === undefined ? [] : [lane.sending.connection]), ...lane.waiting];
+    // Node says later that the sending failed: by then the slot may have a new worker, which that is not about.
+    lane.sending = undefined;
     this.#reroute(left, "worker-ended");
   }
 
