@@ -155,6 +155,12 @@ export function assertUnknownSession(response: RawResponse): void {
   assert.deepEqual(JSON.parse(response.body.toString()), { code: 1, message: "Session ID unknown" });
 }
 
+/** Asserts the same of an upgrade: Engine.IO then answers in plain text, Signalbox for it in JSON. */
+export function assertUnknownToUpgrade(response: RawResponse): void {
+  assert.equal(response.status, 400, response.body.toString());
+  assert.ok(response.body.includes("Session ID unknown"), response.body.toString());
+}
+
 /** A polling request of a session, on a connection of its own. */
 export async function pollOnce(target: Target, sid: string): Promise<RawResponse> {
   return await exchangeOnce(target, renderRequest({ path: enginePath({ sid }) }));
