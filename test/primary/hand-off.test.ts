@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import type { Worker } from "node:cluster";
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { afterEach, beforeEach, describe, mock, test } from "node:test";
+import { HostMetrics } from "../../src/metrics/host-metrics.js";
+import { HandOff } from "../../src/primary/hand-off.js";
+import type { IncomingConnection } from "../../src/primary/listener.js";
+import { WorkerRecord } from "../../src/primary/worker-record.js";
+
+/** A client's connection that keeps what it was answered. */
+class FakeSocket extends Duplex {
+  answer = "";
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.answer += chunk.toString();
+    done();
+  }
+}
+
+interface Sent {
+  readonly message: unknown;
+  readonly socket: unknown;
+  /** What Node calls when the worker has the handle, or cannot get it. */
+  readonly acknowledge: (error: Error | null) => void;
+}
+
+/** A worker that writes down what it is sent. */
+class FakeWorker {
+  readonly sent: Sent[] = [];
+  readonly record: WorkerRecord;
+
+  constructor(slot: number) {
+    const send = (message: unknown, socket: unknown, _options: object, acknowledge: Sent["acknowledge"]): boolean => {
+      this.sent.push({ message, socket, acknowledge });
+      return true;
+    };
+    this.record = new WorkerRecord(slot, { send, process: {} } as unknown as Worker, `/run/w${slot}.sock`, 0);
+    this.record.state = "ready";
+  }
+
+  get last(): Sent {
+    const last = this.sent.at(-1);
+    assert.ok(last !== undefined, "nothing was sent");
+    return last;
+  }
+}
+
+let metrics: HostMetrics;
+let handOff: HandOff;
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  metrics = new HostMetrics();
+  handOff = new HandOff({ hostKey: "host", slowStartMs: 0, maxPendingConnections: 2 }, metrics);
+});
+
+afterEach(() => {
+  handOff.close();
+  mock.timers.reset();
+});
+
+function addWorkers(...slots: number[]): FakeWorker[] {
+  const workers = slots.map((slot) => new FakeWorker(slot));
+  for (const { record } of workers) handOff.addWorker(record);
+  return workers;
+}
+
+function take(sid?: string): FakeSocket {
+  const socket = new FakeSocket();
+  const connection: IncomingConnection = {
+    socket: socket as unknown as Socket,
+    received: Buffer.from("GET / HTTP/1.1\r\n\r\n"),
+    sid,
+    isHandshake: sid === undefined,
+  };
+  handOff.take(connection);
+  return socket;
+}
+
+function sidOf(slot: number, hostKey = "host"): string {
+  return `${hostKey}A${"ABCDEFGH"[slot]}0123456789abcd`;
+}
+
+test("a connection is sent with its first bytes, in the package's shape", () => {
+  const [worker] = addWorkers(0);
+  const socket = take();
+  assert.deepEqual(worker?.last.message, { type: "sticky:connection", data: Buffer.from("GET / HTTP/1.1\r\n\r\n") });
+  assert.equal(worker?.last.socket, socket);
+});
+
+test("a worker is sent one connection at a time, the next when it has the one before", () => {
+  const [worker] = addWorkers(0);
+  assert.ok(worker !== undefined);
+  const sockets = [take(), take(), take()];
+  assert.equal(worker.sent.length, 1);
+  worker.last.acknowledge(null);
+  worker.last.acknowledge(null);
+  assert.deepEqual(
+    worker.sent.map(({ socket }) => socket),
+    sockets,
+  );
+});
+
+describe("a session goes", () => {
+  test("to the worker that its id names, and to it while it drains", () => {
+    const [one, other] = addWorkers(1, 2);
+    take(sidOf(2));
+    assert.equal(other?.sent.length, 1);
+    other.last.acknowledge(null);
+    other.record.state = "draining";
+    take(sidOf(2));
+    assert.equal(other.sent.length, 2);
+    assert.equal(one?.sent.length, 0);
+  });
+
+  for (const [what, sid] of [
+    ["of a worker that is gone", sidOf(7)],
+    ["of another host", sidOf(1, "else")],
+    ["that no address has", "abc"],
+  ] as const) {
+    test(`to any worker, for an id ${what}: that one says that nobody knows it`, () => {
+      const [worker] = addWorkers(1);
+      take(sid);
+      assert.equal(worker?.sent.length, 1);
+    });
+  }
+
+  test("nowhere when no worker is ready, and is told so at once", () => {
+    const socket = take(sidOf(1));
+    assert.match(socket.answer, /^HTTP\/1\.1 400 [^]*"Session ID unknown"/);
+  });
+});
+
+describe("while no worker is ready", () => {
+  test("new clients wait, in order, for the first that is", () => {
+    const sockets = [take(), take()];
+    assert.equal(handOff.waitingConnections, 2);
+    const [worker] = addWorkers(0);
+    worker?.last.acknowledge(null);
+    assert.deepEqual(
+      worker?.sent.map(({ socket }) => socket),
+      sockets,
+    );
+    assert.equal(handOff.waitingConnections, 0);
+  });
+
+  test("those above the limit are refused, with when to try again", () => {
+    take();
+    take();
+    const socket = take();
+    assert.match(socket.answer, /^HTTP\/1\.1 503 [^]*Retry-After: 1\r\n/);
+    assert.equal(handOff.waitingConnections, 2);
+  });
+
+  test("a draining worker is none", () => {
+    const [worker] = addWorkers(0);
+    assert.ok(worker !== undefined);
+    worker.record.state = "draining";
+    take();
+    assert.equal(worker.sent.length, 0);
+    assert.equal(handOff.waitingConnections, 1);
+  });
+
+  test("those that wait are refused when the host ends, and so are those that come then", () => {
+    const waiting = take();
+    handOff.close();
+    assert.match(waiting.answer, /^HTTP\/1\.1 503 /);
+    assert.match(take().answer, /^HTTP\/1\.1 503 /);
+  });
+});
+
+describe("what a worker had not taken when it ended", () => {
+  test("goes to another", async () => {
+    const [ending] = addWorkers(0);
+    const sockets = [take(), take()];
+    const [other] = addWorkers(1);
+    handOff.removeWorker(0);
+    other?.last.acknowledge(null);
+    assert.deepEqual(
+      other?.sent.map(({ socket }) => socket),
+      sockets,
+    );
+    assert.equal((await metrics.readCounters())['signalbox_hand_offs_rerouted_total{reason="worker-ended"}'], 2);
+    // Node reports the failed sending later: it is nobody's any more.
+    ending?.last.acknowledge(new Error("channel closed"));
+    assert.equal(other?.sent.length, 2);
+  });
+
+  test("waits when there is no other", () => {
+    addWorkers(0);
+    take();
+    handOff.removeWorker(0);
+    assert.equal(handOff.waitingConnections, 1);
+  });
+});
