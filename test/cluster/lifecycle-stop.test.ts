@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { io as connectClient, type Socket } from "socket.io-client";
 import { fetchText, fixturePath, startHost, type TestHost, waitUntilGone } from "../support/host.js";
+import { awaitEvent } from "../support/use-sockets.js";
 
 const app = fixturePath("lifecycle-app.mjs");
 /** Far below the drain timeout (10 s by default): the host did not wait for it. */
