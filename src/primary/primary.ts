@@ -278,7 +278,8 @@ class Host {
       pid: process.pid,
       state: this.#state,
       uptimeSeconds: roundSeconds(performance.now() - this.#startedMs),
-      listen: this.#address,
+      // The mode of the file is a setting, not a place.
+      listen: this.#address.kind === "unix" ? { kind: "unix", path: this.#address.path } : this.#address,
       adminPort: this.#adminPort,
       fabric: this.#config.fabric,
       app: this.#appPath,
