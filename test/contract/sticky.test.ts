@@ -29,8 +29,6 @@ interface Message {
   readonly used?: readonly string[];
   readonly began?: number;
   readonly ended?: number;
-  readonly began?: unknown;
-  readonly ended?: unknown;
   readonly added?: Readonly<Record<string, number>>;
 }
 
