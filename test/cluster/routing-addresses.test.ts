@@ -30,7 +30,7 @@ async function startInVain(env: Record<string, string>): Promise<{ code: number 
   return { code, words: await readLastWords(host) };
 }
 
-describe("a Unix socket", { timeout: 60_000 }, () => {
+describe("a Unix socket", { timeout: 180_000 }, () => {
   let directory: string;
   let path: string;
 
@@ -122,7 +122,7 @@ describe("a Unix socket", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a TCP port", { timeout: 60_000 }, () => {
+describe("a TCP port", { timeout: 180_000 }, () => {
   test("that is taken: exit code 4, and a message that names it and says what to do", async () => {
     const other = createServer();
     other.listen(0, "127.0.0.1");

@@ -30,7 +30,7 @@ async function waitUntilTaken(host: TestHost, slot: number, handedOff: number): 
   await (await openPolling(host)).who();
 }
 
-describe("a POST in flight when its worker is killed", { timeout: 60_000 }, () => {
+describe("a POST in flight when its worker is killed", { timeout: 180_000 }, () => {
   test("closes its connection at once: an upload to the worker", async (t) => {
     await using host = await startHost({ app: echoApp, workers: 1 });
     const connection = await RawConnection.open(host);
@@ -104,7 +104,7 @@ describe("a POST in flight when its worker is killed", { timeout: 60_000 }, () =
   });
 });
 
-describe("kill -9 of a worker", { timeout: 60_000 }, () => {
+describe("kill -9 of a worker", { timeout: 180_000 }, () => {
   test("closes its clients at once, the others' see nothing, and it is replaced", async (t) => {
     await using host = await startHost({ app: echoApp, workers: 4 });
     const sockets = await openManyAtOnce(host, 40);
