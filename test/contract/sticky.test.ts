@@ -21,7 +21,7 @@ import { WorkerRecord } from "../../src/primary/worker-record.js";
 import { parseMessageToPrimary } from "../../src/protocol/worker-messages.js";
 
 /** Nothing here takes this long; what does has failed. */
-const _patienceMs = 20_000;
+const patienceMs = 20_000;
 
 interface Message {
   readonly type: string;
@@ -87,13 +87,22 @@ class StickyHost {
 
   async waitFor(fits: (message: Message) => boolean): Promise<Message> {
     return await new Promise((resolve, reject) => {
-      this.worker.once("exit", () => reject(new Error("the worker ended before it said that")));
+      const settle = (finish: () => void): void => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+        this.worker.off("exit", explainEnd);
+        finish();
+      };
+      const explainEnd = (): void => settle(() => reject(new Error("the worker ended before it said that")));
       const look = (): void => {
         const found = this.messages.find(fits);
-        if (found === undefined) return;
-        this.#watchers.delete(look);
-        resolve(found);
+        if (found !== undefined) settle(() => resolve(found));
       };
+      const timer = setTimeout(() => {
+        const said = JSON.stringify(this.messages);
+        settle(() => reject(new Error(`the worker did not say it in ${patienceMs} ms, but ${said}`)));
+      }, patienceMs);
+      this.worker.once("exit", explainEnd);
       this.#watchers.add(look);
       look();
     });
