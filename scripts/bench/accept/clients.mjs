@@ -3,7 +3,7 @@
 import { HttpPool } from "./http-connection.mjs";
 import { encodeText, WebSocketConnection } from "./websocket-connection.mjs";
 
-const CLIENT_TIMEOUT_MS = 15_000;
+const CLIENT_TIMEOUT_MS = 5_000; // a lost byte shows as this; an accepted client needs well under a second at the limits used
 
 // What a browser sends along: the head has the size that servers meet.
 const BROWSER_HEADERS =
