@@ -52,7 +52,8 @@ export function readRequestHead(received: Buffer, searchFrom: number, maxHeadByt
   if (methodEnd === "open") return refuseBeginning(received);
   const line = parseRequestLine(received.toString("latin1", 0, received.indexOf("\r\n")), methodEnd);
   if (line === undefined) return refuseBeginning(received);
-  const sid = readQueryParameter(line.target, "sid");
+  // To Engine.IO an empty sid is none.
+  const sid = readQueryParameter(line.target, "sid") || undefined;
   const isHandshake = sid === undefined && readQueryParameter(line.target, "EIO") !== undefined;
   return { kind: "complete", sid, isHandshake };
 }

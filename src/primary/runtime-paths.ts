@@ -1,6 +1,7 @@
 /** Where a host keeps its sockets. Pure: configuration and environment in, paths out. */
 
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
 import type { SignalboxConfig } from "../config/config.js";
 import { RuntimeDirError } from "../errors.js";
 
@@ -29,8 +30,10 @@ const longestSocketName = "w255-4194304-2.sock";
 
 /** A name for a listen address that can be part of a path. */
 export function nameListenAddress(config: Pick<SignalboxConfig, "host" | "port" | "listen">): string {
-  const address = config.listen ?? `${config.host}-${config.port}`;
-  return address.replaceAll(/[^A-Za-z0-9._-]+/g, "-").replace(/^-+/, "");
+  if (config.listen === undefined) return `${config.host}-${config.port}`.replaceAll(/[^A-Za-z0-9._-]/g, "-");
+  // Its last part for people; the digest keeps sockets of the same name apart, however long their paths are.
+  const digest = createHash("sha256").update(config.listen).digest("base64url").slice(0, 8);
+  return `${basename(config.listen).replaceAll(/[^A-Za-z0-9._-]/g, "-").slice(0, 24)}-${digest}`;
 }
 
 /**

@@ -38,7 +38,8 @@ const serve: ForwardChoice = { kind: "serve" };
 /** Ids of dead workers, other hosts and garbage are served here: Engine.IO then answers "Session ID unknown". */
 export function chooseForward(question: ForwardQuestion): ForwardChoice {
   if (question.isFromSibling || !question.target.startsWith(question.enginePath)) return serve;
-  const sid = readQueryParameter(question.target, "sid");
+  // To Engine.IO an empty sid is none.
+  const sid = readQueryParameter(question.target, "sid") || undefined;
   if (sid !== undefined) {
     const address = parseAddress(sid);
     if (address === undefined || address.hostKey !== question.hostKey) return serve;

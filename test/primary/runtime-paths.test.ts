@@ -55,14 +55,19 @@ describe("the base directory is", () => {
 describe("the directory of a host is named by", () => {
   const cases: [string, Partial<SignalboxConfig>, string][] = [
     ["its address and port", { host: "0.0.0.0", port: 8080 }, "0.0.0.0-8080"],
-    ["an IPv6 address without its colons", { host: "::1", port: 3000 }, "1-3000"],
-    ["its Unix socket", { listen: "/run/app/public.sock" }, "run-app-public.sock"],
-    ["its Unix socket, whatever the port", { listen: "/run/a.sock", port: 0 }, "run-a.sock"],
+    ["an IPv6 address without its colons", { host: "::1", port: 3000 }, "--1-3000"],
+    ["its Unix socket and a digest", { listen: "/run/app/public.sock" }, "public.sock-RrNTMWX-"],
+    ["its Unix socket, whatever the port", { listen: "/run/a.sock", port: 0 }, "a.sock-k9PwOska"],
     ["the primary's pid, when the system picks the port", { port: 0 }, "auto-4711"],
   ];
   for (const [what, config, name] of cases) {
     test(what, () => assert.equal(compute(config).instanceDir, `/tmp/signalbox-1000/${name}`));
   }
+
+  test("Unix sockets whose paths differ in a separator only have their own directories", () => {
+    const names = ["/a/b.sock", "/a-b.sock", "/a/-b.sock"].map((listen) => nameListenAddress({ ...defaults, listen }));
+    assert.equal(new Set(names).size, 3);
+  });
 
   test("no name leads out of the base directory", () => {
     for (const listen of ["/../../etc/a.sock", "../a.sock", "/a b/ü.sock"]) {
