@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from "node:child_process";
 
-/** The private face of a child process that this needs (node 20 to 24, `lib/internal/child_process.js`). */
+/** The private face of a child process that this needs (read and tried on node 20.20, `lib/internal/child_process.js`). */
 interface PendingHandleOwner {
   _pendingMessage?: { readonly handle: { close(): void } } | null;
 }
