@@ -10,7 +10,9 @@ function showHelp() {
   for (const [name, { summary }] of Object.entries(SCENARIOS)) {
     console.log(`  ${name.padEnd(10)}${summary}`);
   }
-  console.log("\nOptions of a scenario: npm run bench -- <scenario> --help\nLoad goes to 127.0.0.1 only. Servers run on core 0, the load on core 1.");
+  console.log(
+    "\nOptions of a scenario: npm run bench -- <scenario> --help\nLoad goes to 127.0.0.1 only. Servers run on core 0, the load on core 1.",
+  );
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) {

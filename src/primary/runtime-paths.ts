@@ -33,7 +33,9 @@ export function nameListenAddress(config: Pick<SignalboxConfig, "host" | "port" 
   if (config.listen === undefined) return `${config.host}-${config.port}`.replaceAll(/[^A-Za-z0-9._-]/g, "-");
   // Its last part for people; the digest keeps sockets of the same name apart, however long their paths are.
   const digest = createHash("sha256").update(config.listen).digest("base64url").slice(0, 8);
-  return `${basename(config.listen).replaceAll(/[^A-Za-z0-9._-]/g, "-").slice(0, 24)}-${digest}`;
+  return `${basename(config.listen)
+    .replaceAll(/[^A-Za-z0-9._-]/g, "-")
+    .slice(0, 24)}-${digest}`;
 }
 
 /**

@@ -1,5 +1,4 @@
 // Scenario "accept": how many clients a fleet takes in per second and core. Sides stay up during the whole run and are loaded in turn.
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -18,15 +17,32 @@ const MAX_FAILED_SHARE = 0.001;
 const KINDS = { websocket: "WebSocket-only", polling: "polling-first" };
 
 const OPTIONS = {
-  sides: { type: "string", default: "signalbox,stock", help: "which sides, the first is compared with every other: signalbox, stock, plain" },
+  sides: {
+    type: "string",
+    default: "signalbox,stock",
+    help: "which sides, the first is compared with every other: signalbox, stock, plain",
+  },
   kinds: { type: "string", default: "websocket,polling", help: "client kinds" },
-  side: { type: "string", multiple: true, default: [], help: "NAME=FILE: one more side, a program that gets BENCH_PORT, BENCH_WORKERS, BENCH_APP" },
+  side: {
+    type: "string",
+    multiple: true,
+    default: [],
+    help: "NAME=FILE: one more side, a program that gets BENCH_PORT, BENCH_WORKERS, BENCH_APP",
+  },
   windows: { type: "string", default: "5", help: "windows per side and kind" },
   "window-s": { type: "string", default: "5", help: "seconds counted per window" },
   "warmup-s": { type: "string", default: "8", help: "seconds of load before the first window of a side and kind" },
-  "settle-s": { type: "string", default: "1.5", help: "seconds of load before every later window: the loop fills again" },
+  "settle-s": {
+    type: "string",
+    default: "1.5",
+    help: "seconds of load before every later window: the loop fills again",
+  },
   "in-flight": { type: "string", default: "100", help: "WebSocket-only clients under way at once" },
-  "in-flight-polling": { type: "string", default: "300", help: "the same for polling-first: an upgrade waits up to 100 ms for Engine.IO's check" },
+  "in-flight-polling": {
+    type: "string",
+    default: "300",
+    help: "the same for polling-first: an upgrade waits up to 100 ms for Engine.IO's check",
+  },
   "polling-order": { type: "string", default: "concurrent", help: "concurrent (as socket.io-client) or sequential" },
   workers: { type: "string", default: "4", help: "worker processes per fleet" },
   json: { type: "string", help: "write all figures to this file" },
@@ -137,7 +153,10 @@ async function measureWindow({ load, side, kind, settings, leadMs }) {
     switches: readSwitches(tree),
   });
   const inFlight = kind === "polling" ? settings["in-flight-polling"] : settings["in-flight"];
-  load.child.send({ type: "start", load: { kind, order: settings["polling-order"], target: { port: side.port }, inFlight } });
+  load.child.send({
+    type: "start",
+    load: { kind, order: settings["polling-order"], target: { port: side.port }, inFlight },
+  });
   await sleep(leadMs);
   const before = await read();
   await sleep(settings["window-s"] * 1_000);
@@ -177,7 +196,9 @@ function describeDoubt(window) {
   if (window.othersOnServerCore > 1 - MIN_SATURATION) {
     return `  not saturated: other processes took ${(window.othersOnServerCore * 100).toFixed(0)} % of core ${SERVER_CORE}`;
   }
-  return window.loadCpu > 0.9 ? "  not saturated: the load generator is the limit" : "  not saturated: the number in flight is the limit";
+  return window.loadCpu > 0.9
+    ? "  not saturated: the load generator is the limit"
+    : "  not saturated: the number in flight is the limit";
 }
 
 function renderResults(windows, sides, kinds) {
@@ -218,7 +239,21 @@ function renderResults(windows, sides, kinds) {
     }
   }
   return renderTable(
-    ["clients", "side", "per second", "per second and core", "µs CPU", "primary", "workers", "switches", "TCP", "failed", "server CPU, least", "load CPU", `${sides[0].name} ÷ side`],
+    [
+      "clients",
+      "side",
+      "per second",
+      "per second and core",
+      "µs CPU",
+      "primary",
+      "workers",
+      "switches",
+      "TCP",
+      "failed",
+      "server CPU, least",
+      "load CPU",
+      `${sides[0].name} ÷ side`,
+    ],
     rows,
   );
 }
@@ -236,10 +271,18 @@ export async function run(args) {
   const windows = [];
   const runtimeDir = mkdtempSync(join(tmpdir(), "bench-accept-"));
   const sides = await describeSides(settings, runtimeDir);
-  const load = startPinned({ name: "load", core: LOAD_CORE, args: [fileURLToPath(new URL("./load.mjs", import.meta.url))], ipc: true });
+  const load = startPinned({
+    name: "load",
+    core: LOAD_CORE,
+    args: [fileURLToPath(new URL("./load.mjs", import.meta.url))],
+    ipc: true,
+  });
   const firstLeadMs = settings["warmup-s"] * 1_000;
   const expectedSeconds =
-    settings.kinds.length * sides.length * (settings["warmup-s"] + settings.windows * settings["window-s"] + (settings.windows - 1) * settings["settle-s"]) + 5;
+    settings.kinds.length *
+      sides.length *
+      (settings["warmup-s"] + settings.windows * settings["window-s"] + (settings.windows - 1) * settings["settle-s"]) +
+    5;
   console.log(
     `accept: ${sides.map((side) => side.name).join(", ")}; ${settings.kinds.map((kind) => KINDS[kind]).join(", ")}; ` +
       `${settings.windows} windows of ${settings["window-s"]} s each, in turn; servers on core ${SERVER_CORE}, load on core ${LOAD_CORE}; ` +
@@ -253,7 +296,13 @@ export async function run(args) {
     for (const kind of settings.kinds) {
       for (let turn = 0; turn < settings.windows; turn++) {
         for (const side of sides) {
-          const window = await measureWindow({ load, side, kind, settings, leadMs: turn === 0 ? firstLeadMs : settings["settle-s"] * 1_000 });
+          const window = await measureWindow({
+            load,
+            side,
+            kind,
+            settings,
+            leadMs: turn === 0 ? firstLeadMs : settings["settle-s"] * 1_000,
+          });
           windows.push(window);
           console.log(
             `${KINDS[kind].padEnd(15)} ${side.name.padEnd(12)} ${turn + 1}/${settings.windows}  ${window.perSecond.toFixed(0).padStart(6)}/s  ` +
@@ -266,7 +315,9 @@ export async function run(args) {
     const totals = await ask(load, { type: "read" }, "counters");
     console.log(`\n${renderResults(windows, sides, settings.kinds)}\n`);
     const reasons = Object.entries(totals.failures).map(([reason, count]) => `${count} × ${reason}`);
-    console.log(`${totals.accepted} clients accepted, ${totals.failed} failed${reasons.length > 0 ? `: ${reasons.join("; ")}` : ""}`);
+    console.log(
+      `${totals.accepted} clients accepted, ${totals.failed} failed${reasons.length > 0 ? `: ${reasons.join("; ")}` : ""}`,
+    );
     const verdicts = sides.map((side) => {
       const own = windows.filter((window) => window.side === side.name);
       const failed = own.reduce((sum, window) => sum + window.failed, 0);
@@ -277,11 +328,21 @@ export async function run(args) {
       console.log(`  ${side}: ${failed} of ${started} failed (${(failedShare * 100).toFixed(3)} %)`);
     }
     if (settings.json !== undefined) {
-      writeJson(settings.json, { scenario: "accept", node: process.version, cpu: cpus()[0].model, settings, failures: totals.failures, verdicts, windows });
+      writeJson(settings.json, {
+        scenario: "accept",
+        node: process.version,
+        cpu: cpus()[0].model,
+        settings,
+        failures: totals.failures,
+        verdicts,
+        windows,
+      });
     }
     const excess = verdicts.filter(({ failedShare }) => failedShare > MAX_FAILED_SHARE);
     if (excess.length > 0) {
-      console.error(`More than ${MAX_FAILED_SHARE * 100} % of the clients failed on ${excess.map(({ side }) => side).join(", ")}: its figures do not count.`);
+      console.error(
+        `More than ${MAX_FAILED_SHARE * 100} % of the clients failed on ${excess.map(({ side }) => side).join(", ")}: its figures do not count.`,
+      );
       return 1;
     }
     return 0;

@@ -52,7 +52,9 @@ export function readSwitches(pids) {
 
 /** CPU seconds so far that a core was busy, whoever kept it busy. */
 export function readCoreBusySeconds(core) {
-  const line = readFileSync("/proc/stat", "utf8").split("\n").find((text) => text.startsWith(`cpu${core} `));
+  const line = readFileSync("/proc/stat", "utf8")
+    .split("\n")
+    .find((text) => text.startsWith(`cpu${core} `));
   const [user, nice, system, , , irq, softirq, steal] = line.split(/\s+/).slice(1).map(Number);
   return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
 }

@@ -1,7 +1,7 @@
 // Starts pinned processes, knows when they serve, and ends exactly those it started.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listTree } from "./cpu.mjs";
 
@@ -57,7 +57,9 @@ function answersHandshake(port) {
     const socket = connect(port, "127.0.0.1");
     let text = "";
     socket.setTimeout(2_000, () => socket.destroy());
-    socket.on("connect", () => socket.write("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    socket.on("connect", () =>
+      socket.write("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    );
     socket.on("data", (chunk) => {
       text += chunk;
     });

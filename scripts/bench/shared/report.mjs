@@ -6,8 +6,15 @@ export function renderTable(header, rows) {
   const lines = [header, ...rows].map((row) => row.map(String));
   const widths = header.map((_, column) => Math.max(...lines.map((row) => row[column].length)));
   const renderLine = (row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ").trimEnd();
-  return [renderLine(lines[0]), widths.map((width) => "-".repeat(width)).join("  "), ...lines.slice(1).map(renderLine)].join("\n");
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join("  ")
+      .trimEnd();
+  return [
+    renderLine(lines[0]),
+    widths.map((width) => "-".repeat(width)).join("  "),
+    ...lines.slice(1).map(renderLine),
+  ].join("\n");
 }
 
 export function renderSpread({ median, min, max }, digits = 0) {
