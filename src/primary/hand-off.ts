@@ -3,7 +3,6 @@
  * connection waits here until a ready worker can take it, and is taken back from one that ends or stalls first.
  */
 
-import type { Socket } from "node:net";
 import { parseAddress } from "../address/address.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { IncomingConnection } from "./listener.js";
@@ -143,7 +142,6 @@ export class HandOff {
   #send(record: WorkerRecord, lane: Lane, connection: IncomingConnection): void {
     const transfer: Transfer = { connection, sinceMs: performance.now() };
     lane.sending = transfer;
-    untrack(connection.socket);
     record.process.send({ type: "sticky:connection", data: connection.received }, connection.socket, {}, (error) =>
       this.#noteSent(record, lane, transfer, error),
     );
@@ -198,12 +196,4 @@ export class HandOff {
     this.#metrics.connectionsRefused.inc({ reason });
     answerAndClose(connection.socket, status, body);
   }
-}
-
-/**
- * Node keeps count of a server's sockets across processes: two lists and several listeners for each socket, for the sake
- * of `server.close()` and `getConnections()`, which nobody here asks.
- */
-function untrack(socket: Socket): void {
-  Object.assign(socket, { server: undefined });
 }

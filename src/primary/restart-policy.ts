@@ -23,7 +23,7 @@ export const freshHistory: SlotHistory = { crashesInARow: 0 };
 
 /**
  * Backoff: `min × 2^(crashes − 1)`, at most `max`; an end after a stable life counts as the first crash.
- * Gives up only when `restartsWithoutReady` (over all slots, set to 0 whenever a worker becomes ready) has reached
+ * Gives up only when `restartsWithoutReady` (of this slot; 0 again whenever any worker becomes ready) has reached
  * the limit: one crashing worker among living ones is backed off, not fatal.
  */
 export function planRestart(input: {

@@ -79,7 +79,6 @@ export class RequestGate {
           break;
         case "upgrade":
           if (this.#takeUpgrade(values[0] as IncomingMessage, values[1] as Duplex, values[2] as Buffer)) return true;
-          gatherWrites(values[1] as Duplex);
           break;
       }
       return emit(event, ...values);
@@ -159,13 +158,4 @@ export class RequestGate {
         return true;
     }
   }
-}
-
-/**
- * Holds writes until the end of this turn of the event loop: the answer to an upgrade and Engine.IO's first packet then
- * leave in one system call and one segment, not two.
- */
-function gatherWrites(socket: Duplex): void {
-  socket.cork();
-  setImmediate(() => socket.uncork());
 }

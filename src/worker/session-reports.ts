@@ -4,7 +4,7 @@ import type { Server } from "socket.io";
 import type { PrimaryChannel } from "./primary-channel.js";
 
 /** The primary counts a handshake when it hands it over, so a report may be this late. */
-const gatherMs = 20;
+const gatherMs = 100;
 
 export class SessionReports {
   readonly #channel: PrimaryChannel;
