@@ -1,8 +1,9 @@
 /** Makes the host's log: one line of JSON per record, or readable lines for a terminal. Every process writes the same file. */
 
-import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import { type DestinationStream, type Logger, pino } from "pino";
+import { prettyFactory } from "pino-pretty";
 import type { LogFormat, LogLevel } from "./config/config.js";
+import { LogOutput } from "./log-output.js";
 
 export type { Logger } from "pino";
 
@@ -17,22 +18,23 @@ export interface LoggerOptions {
 }
 
 /**
- * A logger that writes synchronously, so that the last words of a crashing process arrive. Each record is one write of
- * one line; several processes may share the descriptor.
+ * A logger that never waits for its reader. `process.exit()` writes what is left, so the last words of a process that
+ * ends by itself arrive. Each record is one line of one write; several processes may share the descriptor.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const base =
     options.workerSlot === undefined ? { pid: process.pid } : { pid: process.pid, worker: options.workerSlot };
-  const settings = { level: options.level, base };
-  if (options.format === "json") {
-    const destination = pino.destination({ fd: options.fd, sync: true });
-    ignoreClosedOutput(destination);
-    return pino(settings, destination);
-  }
-  const destination = pretty({
-    destination: options.fd,
-    sync: true,
-    colorize: options.isColored,
+  const output = new LogOutput(options.fd, (count) => {
+    log.warn(`${count} log records were dropped: the log was not read for a while`);
+  });
+  const stream = options.format === "json" ? output : renderPretty(output, options.isColored);
+  const log: Logger = pino({ level: options.level, base }, stream);
+  return log;
+}
+
+function renderPretty(output: DestinationStream, isColored: boolean): DestinationStream {
+  const render = prettyFactory({
+    colorize: isColored,
     translateTime: "SYS:HH:MM:ss.l",
     // Said in the message already.
     ignore: "pid,hostname,worker,hostKey,adminPort,bootMs,workerPid,job",
@@ -41,13 +43,5 @@ export function createLogger(options: LoggerOptions): Logger {
       return `${from.padEnd(9)} ${String(record[messageKey])}`;
     },
   });
-  ignoreClosedOutput(destination);
-  return pino(settings, destination);
-}
-
-/** Who reads the log may go first (`signalbox start | head`): the host then serves on without a log. */
-function ignoreClosedOutput(destination: { on(event: "error", listener: () => void): unknown }): void {
-  destination.on("error", () => {
-    // Nowhere is left to say it.
-  });
+  return { write: (line) => output.write(render(line)) };
 }

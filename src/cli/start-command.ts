@@ -13,8 +13,13 @@ export async function runStartCommand({ flags, configPath, faults }: CommandLine
   const environment = readRuntimeEnvironment();
   // Loaded last, so that a fault in the configuration is told without loading the rest of the program.
   const { runPrimary } = await import("../primary/primary.js");
-  const { exitCode } = await runPrimary({ config, environment, demoAppPath: findDemoApp() });
-  return exitCode;
+  const { endLogs } = await import("../log-output.js");
+  try {
+    const { exitCode } = await runPrimary({ config, environment, demoAppPath: findDemoApp() });
+    return exitCode;
+  } finally {
+    await endLogs();
+  }
 }
 
 /** Throws where sockets cannot be handed to another process. */

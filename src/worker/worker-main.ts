@@ -1,6 +1,7 @@
 /** Composition root of a worker process: the only file that knows all its parts. Forked by the primary. */
 
 import { AppStartError, describeThrown } from "../errors.js";
+import { endLogs } from "../log-output.js";
 import { createLogger, type Logger } from "../logging.js";
 import type { MessageToWorker, StartFailureCode, WorkerInit } from "../protocol/worker-messages.js";
 import { captureConsole, captureUncaught } from "./console-capture.js";
@@ -100,9 +101,9 @@ class WorkerProcess {
     // Before any code of the application runs: it must not be able to keep this process.
     setTimeout(() => {
       log.warn(`the drain took longer than ${deadlineMs} ms: ${runtime.gate.openConnections.size} connections are cut`);
-      process.exit(0);
+      void endProcess(0);
     }, deadlineMs);
-    if (!this.#isReady || runtime.io === undefined) process.exit(0);
+    if (!this.#isReady || runtime.io === undefined) return await endProcess(0);
     runtime.gate.startDraining();
     await Promise.all([
       jobs.releaseAll(),
@@ -114,7 +115,7 @@ class WorkerProcess {
       }),
     ]);
     await this.#channel.sendLast({ type: "signalbox:counts", counts: runtime.gate.counts });
-    process.exit(0);
+    await endProcess(0);
   }
 
   #reportCounts(runtime: WorkerRuntime): void {
@@ -133,7 +134,7 @@ class WorkerProcess {
     const code = thrown instanceof AppStartError ? (thrown.code as StartFailureCode) : "SIGNALBOX_APP_FAILED";
     const message = thrown instanceof AppStartError ? thrown.message : describeThrown(thrown);
     await this.#channel.sendLast({ type: "signalbox:start-failed", code, message });
-    process.exit(1);
+    await endProcess(1);
   }
 
   async #endAfterFatal(init: WorkerInit, thrown: unknown): Promise<void> {
@@ -142,8 +143,14 @@ class WorkerProcess {
       `the application ${init.appPath} threw before it was ready: ${describeThrown(thrown)}`,
     );
     await this.#failToStart(reason);
-    process.exit(1);
+    await endProcess(1);
   }
+}
+
+/** A reader of the log that has stopped must not keep this process. */
+async function endProcess(exitCode: number): Promise<never> {
+  await endLogs();
+  process.exit(exitCode);
 }
 
 new WorkerProcess().run();

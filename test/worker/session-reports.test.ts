@@ -33,7 +33,7 @@ test("sessions of one moment are one report", () => {
   const sessions = [beginSession(), beginSession(), beginSession()];
   sessions[0]?.emit("close");
   assert.deepEqual(sent, []);
-  mock.timers.tick(20);
+  mock.timers.tick(100);
   assert.deepEqual(sent, [{ type: "signalbox:sessions", began: 3, ended: 1 }]);
 });
 
