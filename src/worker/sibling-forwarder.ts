@@ -57,7 +57,9 @@ export class SiblingForwarder {
     const forwarded = startRequest(options);
     forwarded.on("response", (answer) => {
       response.sendDate = false;
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, copyHeaders(answer.rawHeaders));
+      // How the body is framed is between this response and its client, who may speak HTTP/1.0.
+      const headers = copyHeaders(answer.rawHeaders, "transfer-encoding");
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
       answer.pipe(response);
       // The sibling died in the middle of its answer: so does this connection, as it would have there.
       answer.on("error", () => request.socket.destroy());
@@ -105,11 +107,12 @@ export class SiblingForwarder {
   }
 }
 
-function copyHeaders(rawHeaders: readonly string[]): string[] {
+function copyHeaders(rawHeaders: readonly string[], leftOut?: string): string[] {
   const copied: string[] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? "";
-    if (!connectionHeaders.has(name.toLowerCase())) copied.push(name, rawHeaders[index + 1] ?? "");
+    const lowerName = name.toLowerCase();
+    if (lowerName !== leftOut && !connectionHeaders.has(lowerName)) copied.push(name, rawHeaders[index + 1] ?? "");
   }
   return copied;
 }
