@@ -47,6 +47,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #siblingTimer: NodeJS.Timeout;
   readonly #siblingNews = new SiblingNews();
   #hasEverBeenReady = false;
+  #hasFailed = false;
   #isStopping = false;
 
   constructor(settings: SupervisorSettings, log: Logger, metrics: HostMetrics) {
@@ -180,9 +181,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #noteStartFailure(error: AppStartError): void {
+    // The other workers fail for the same reason in the same moment.
+    if (this.#hasFailed) return;
     this.#log.error(error.message);
+    if (this.#hasEverBeenReady || this.#isStopping || this.#settings.isWatching) return;
     // Nobody has been served yet, and somebody is looking: better to say it now than to try ten times.
-    if (!this.#hasEverBeenReady && !this.#isStopping && !this.#settings.isWatching) this.emit("failed", error);
+    this.#hasFailed = true;
+    this.emit("failed", error);
   }
 
   #noteEnd(slot: Slot, record: WorkerRecord, cause: string): void {
