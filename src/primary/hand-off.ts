@@ -13,7 +13,7 @@ import type { WorkerRecord } from "./worker-record.js";
 
 export interface HandOffSettings extends ChoiceSettings {
   readonly hostKey: string;
-  /** Connections that may wait while no worker is ready. */
+  /** Connections that may wait while no worker is ready, and for each worker. */
   readonly maxPendingConnections: number;
 }
 
@@ -134,6 +134,11 @@ export class HandOff {
     const lane = this.#laneBySlot.get(slot);
     const record = this.#workerBySlot.get(slot);
     if (lane === undefined || record === undefined) throw new Error(`no lane for worker ${slot}`);
+    if (lane.waiting.length >= this.#settings.maxPendingConnections) {
+      // Its event loop does not run, and no other worker may or can have these.
+      this.#refuse(connection, 503, "no-worker", "the worker does not answer");
+      return;
+    }
     record.noteHandOff(connection.isHandshake, performance.now());
     if (lane.sending !== undefined) lane.waiting.push(connection);
     else this.#send(record, lane, connection);

@@ -194,3 +194,15 @@ describe("what a worker had not taken when it ended", () => {
     assert.equal(handOff.waitingConnections, 1);
   });
 });
+
+test("a worker that does not answer has a bounded queue: what comes beyond it is refused and counted", async () => {
+  const [worker] = addWorkers(0);
+  const sockets = Array.from({ length: 4 }, () => take(sidOf(0)));
+  assert.equal(worker?.sent.length, 1);
+  assert.deepEqual(
+    sockets.map(({ answer }) => answer.split("\r\n")[0]),
+    ["", "", "", "HTTP/1.1 503 Service Unavailable"],
+  );
+  const counters = await metrics.readCounters();
+  assert.equal(counters['signalbox_connections_refused_total{reason="no-worker"}'], 1);
+});
