@@ -126,4 +126,7 @@ async function listen(server: Server, address: object, what: string, advice: str
     });
     server.listen(address, resolve);
   });
+  server.removeAllListeners("error");
+  // No descriptor for one more connection: the next one may have it.
+  server.on("error", () => {});
 }

@@ -7,6 +7,7 @@ import { parseAddress } from "../address/address.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { IncomingConnection } from "./listener.js";
 import { answerAndClose, unknownSessionBody } from "./refusal.js";
+import { resumeReading } from "./socket-reading.js";
 import { closeUnacknowledgedHandle } from "./unacknowledged-handle.js";
 import { type ChoiceSettings, chooseWorker } from "./worker-choice.js";
 import type { WorkerRecord } from "./worker-record.js";
@@ -19,6 +20,8 @@ export interface HandOffSettings extends ChoiceSettings {
 
 /** A worker whose channel has not taken a connection for this long does not run its event loop. */
 const stallAfterMs = 500;
+/** A worker reports each second; one that has been silent for this long does not run its event loop either. */
+const silentAfterMs = 3_000;
 const sweepIntervalMs = 100;
 
 interface Transfer {
@@ -173,8 +176,10 @@ export class HandOff {
     const nowMs = performance.now();
     for (const [slot, lane] of this.#laneBySlot) {
       const record = this.#workerBySlot.get(slot);
-      if (record === undefined || lane.sending === undefined || nowMs - lane.sending.sinceMs < stallAfterMs) continue;
-      record.isStalled = true;
+      if (record === undefined) continue;
+      const isStuck = lane.sending !== undefined && nowMs - lane.sending.sinceMs >= stallAfterMs;
+      record.isStalled = isStuck || nowMs - record.lastHeardMs > silentAfterMs;
+      if (!isStuck) continue;
       const hasOther = [...this.#workerBySlot.values()].some((other) => other.state === "ready" && !other.isStalled);
       if (!hasOther) continue;
       const movable = lane.waiting.filter((connection) => connection.sid === undefined);
@@ -199,6 +204,7 @@ export class HandOff {
     body: string,
   ): void {
     this.#metrics.connectionsRefused.inc({ reason });
+    resumeReading(connection.socket);
     answerAndClose(connection.socket, status, body);
   }
 }

@@ -10,6 +10,8 @@ import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
 import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
 import { isSomebodyListening } from "./runtime-dir.js";
+import { maxSocketPathBytes } from "./runtime-paths.js";
+import { stopReading } from "./socket-reading.js";
 
 /** A connection whose first request is known, not reading any more. */
 export interface IncomingConnection {
@@ -66,7 +68,10 @@ export class Listener {
    */
   async listen(): Promise<ListenAddress> {
     const { address } = this.#settings;
-    if (address.kind === "unix") await removeStaleSocket(address.path);
+    if (address.kind === "unix") {
+      refuseLongPath(address.path);
+      await removeStaleSocket(address.path);
+    }
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (cause) => reject(describeListenFailure(address, cause)));
       const options = address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
@@ -155,20 +160,14 @@ export class Listener {
   }
 }
 
-/** The private face of `net.Socket` that stopping needs. */
-interface HandleOwner {
-  readonly _handle?: { reading?: boolean; readStop?: () => number } | null;
-}
-
-/**
- * Stops the kernel-level reading at once. `pause()` is not enough: it keeps reading into the stream's buffer, and what is
- * in that buffer does not travel with the handle. A test with a body that follows its head holds this.
- */
-function stopReading(socket: Socket): void {
-  const handle = (socket as unknown as HandleOwner)._handle;
-  if (handle === null || handle === undefined) return;
-  handle.reading = false;
-  handle.readStop?.();
+/** Node cuts longer paths in silence and listens somewhere else. */
+function refuseLongPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= maxSocketPathBytes) return;
+  throw new ListenError(
+    "SIGNALBOX_SOCKET_PATH_TOO_LONG",
+    `cannot listen on ${path}: the path has ${bytes} bytes, and a Unix socket's may have ${maxSocketPathBytes}. Choose a shorter --listen (SIGNALBOX_LISTEN).`,
+  );
 }
 
 async function removeStaleSocket(path: string): Promise<void> {
@@ -200,13 +199,15 @@ function describeListenFailure(address: ListenAddress, cause: Error): ListenErro
     case "EADDRINUSE":
       return new ListenError(
         "SIGNALBOX_ADDRESS_IN_USE",
-        `cannot listen on ${where}: the address is in use. End the other process, or choose another with --port (SIGNALBOX_PORT).`,
+        `cannot listen on ${where}: the address is in use. End the other process, or choose another with ${address.kind === "unix" ? "--listen (SIGNALBOX_LISTEN)" : "--port (SIGNALBOX_PORT)"}.`,
         { cause },
       );
     case "EACCES":
       return new ListenError(
         "SIGNALBOX_LISTEN_FAILED",
-        `cannot listen on ${where}: not permitted. Ports below 1024 need privileges: put nginx in front, or choose a higher port.`,
+        address.kind === "unix"
+          ? `cannot listen on ${where}: not permitted, or its directory does not exist. Choose a directory that this user may write to.`
+          : `cannot listen on ${where}: not permitted. Ports below 1024 need privileges: put nginx in front, or choose a higher port.`,
         { cause },
       );
     case "EADDRNOTAVAIL":

@@ -1,6 +1,16 @@
 /** Makes the private directory of this host and answers whether somebody listens on a Unix socket. */
 
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { describeBriefly, ListenError, RuntimeDirError, readErrorCode } from "../errors.js";
@@ -8,6 +18,9 @@ import type { RuntimePaths } from "./runtime-paths.js";
 
 /** A live listener on the same machine answers in well under this. */
 const probeTimeoutMs = 2_000;
+/** A host takes its lock some milliseconds before it listens on its control socket. */
+const beginGraceMs = 2_000;
+const beginPollMs = 50;
 
 /** Whether a process accepts connections on a Unix socket. */
 export async function isSomebodyListening(path: string): Promise<boolean> {
@@ -35,17 +48,64 @@ export async function prepareRuntimeDir(paths: RuntimePaths, uid: number): Promi
   makeDirectory(paths.instanceDir);
   checkDirectory(paths.instanceDir, [uid]);
   chmodSync(paths.instanceDir, 0o700);
-  if (await isSomebodyListening(paths.controlSocketPath)) {
-    throw new ListenError(
-      "SIGNALBOX_ALREADY_RUNNING",
-      `a Signalbox host with this listen address is running already: it answers on ${paths.controlSocketPath}. ` +
-        "See `signalbox status`; choose another port, or end that one first.",
-    );
-  }
+  await takeLock(paths);
   for (const name of readdirSync(paths.instanceDir)) {
     if (name.endsWith(".sock")) unlinkSync(join(paths.instanceDir, name));
   }
   return () => removeRuntimeDir(paths, hasMadeBase);
+}
+
+/**
+ * Two hosts that start in the same moment must not clear each other's sockets: the lock file is made by one of them only.
+ * A lock whose process is gone, or does not answer on the control socket, was left by a host that was killed.
+ */
+async function takeLock(paths: RuntimePaths): Promise<void> {
+  const lockPath = join(paths.instanceDir, "lock");
+  for (;;) {
+    try {
+      writeFileSync(lockPath, String(process.pid), { flag: "wx", mode: 0o600 });
+      return;
+    } catch (cause) {
+      if (readErrorCode(cause) !== "EEXIST") throw cause;
+    }
+    if (await isHostThere(lockPath, paths.controlSocketPath)) {
+      throw new ListenError(
+        "SIGNALBOX_ALREADY_RUNNING",
+        `a Signalbox host with this listen address is running already: it answers on ${paths.controlSocketPath}. ` +
+          "See `signalbox status`; choose another port, or end that one first.",
+      );
+    }
+    rmSync(lockPath, { force: true });
+  }
+}
+
+/** A host that has just begun needs a moment until it answers. */
+async function isHostThere(lockPath: string, controlSocketPath: string): Promise<boolean> {
+  const deadlineMs = performance.now() + beginGraceMs;
+  for (;;) {
+    if (await isSomebodyListening(controlSocketPath)) return true;
+    if (performance.now() > deadlineMs || !isProcessAlive(Number(readTextIfThere(lockPath)))) return false;
+    await new Promise((resolve) => setTimeout(resolve, beginPollMs));
+  }
+}
+
+function isProcessAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return readErrorCode(cause) === "EPERM";
+  }
+}
+
+function readTextIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // Its owner has ended in the meantime.
+    return "";
+  }
 }
 
 /** Whether it had to be made. */

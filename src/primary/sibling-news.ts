@@ -14,6 +14,7 @@ export class SiblingNews {
         socketPath: record.socketPath,
         load: record.countLoad(nowMs),
         isDraining: record.state === "draining",
+        isStalled: record.isStalled,
       }));
     const text = JSON.stringify(siblings);
     if (text === this.#last) return;

@@ -1,6 +1,7 @@
 /** Forks one worker process and watches it until it ends; what to do about it is the supervisor's business. */
 
 import cluster from "node:cluster";
+import { rmSync } from "node:fs";
 import { AppStartError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { type MessageToPrimary, parseMessageToPrimary, type WorkerInit } from "../protocol/worker-messages.js";
@@ -44,8 +45,9 @@ export function forkWorker(
   const socketPath = settings.createSocketPath(slot, worker.process.pid ?? 0);
   const record = new WorkerRecord(slot, worker, socketPath, performance.now());
   const log = hostLog.child({ worker: slot });
-  if (worker.process.stdout !== null) captureOutput(worker.process.stdout, log, "info");
-  if (worker.process.stderr !== null) captureOutput(worker.process.stderr, log, "warn");
+  // Node leaves them out when the fork failed, for want of file descriptors for one.
+  if (worker.process.stdout) captureOutput(worker.process.stdout, log, "info");
+  if (worker.process.stderr) captureOutput(worker.process.stderr, log, "warn");
 
   const killAtLimit = (limitMs: number, reason: string): NodeJS.Timeout =>
     setTimeout(() => {
@@ -56,6 +58,7 @@ export function forkWorker(
   worker.on("message", (raw: unknown) => {
     const message = parseMessageToPrimary(raw);
     if (message === undefined) return;
+    record.lastHeardMs = performance.now();
     if (message.type === "signalbox:hello") {
       const { startTimeoutMs, appPath } = settings.init;
       const limit = `within ${startTimeoutMs} ms (startTimeoutMs)`;
@@ -68,11 +71,20 @@ export function forkWorker(
     if (message.type === "signalbox:ready") clearTimeout(startTimer);
     events.onMessage(message);
   });
-  worker.on("error", (error) => log.warn(`talking to worker ${slot} failed: ${error.message}`));
-  worker.process.once("exit", (exitCode, signal) => {
+  let hasEnded = false;
+  const noteEnd = (cause: string): void => {
+    if (hasEnded) return;
+    hasEnded = true;
     clearTimeout(startTimer);
-    events.onExit(signal === null ? `exit code ${exitCode}` : signal);
+    rmSync(socketPath, { force: true });
+    events.onExit(cause);
+  };
+  worker.on("error", (error) => {
+    log.warn(`worker ${slot}: ${error.message}`);
+    // A process that was never made does not exit either.
+    if (worker.process.pid === undefined) noteEnd(error.message);
   });
+  worker.process.once("exit", (exitCode, signal) => noteEnd(signal === null ? `exit code ${exitCode}` : signal));
   return record;
 }
 

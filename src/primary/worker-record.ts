@@ -16,6 +16,8 @@ export class WorkerRecord {
   handedOff = 0;
   lastChosen = 0;
   counts: WorkerCounts | undefined;
+  /** When its last message came; a worker whose event loop runs sends one each second. */
+  lastHeardMs = performance.now();
   /** Set by the hand-off while a connection waits for this worker longer than a live one makes it wait. */
   isStalled = false;
   readonly slot: number;

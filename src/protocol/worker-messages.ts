@@ -32,6 +32,8 @@ export interface Sibling {
   /** Sessions there, counting handshakes on their way. */
   readonly load: number;
   readonly isDraining: boolean;
+  /** Its event loop does not run: nothing new for it. */
+  readonly isStalled: boolean;
 }
 
 /** Counts that a worker adds up and the primary shows; each is the total since the worker began. */
@@ -108,7 +110,8 @@ function isSibling(value: unknown): value is Sibling {
     typeof value.slot === "number" &&
     typeof value.socketPath === "string" &&
     typeof value.load === "number" &&
-    typeof value.isDraining === "boolean"
+    typeof value.isDraining === "boolean" &&
+    typeof value.isStalled === "boolean"
   );
 }
 

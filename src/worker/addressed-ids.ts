@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { Namespace, Server, Socket } from "socket.io";
 import { createAddress, encodePlace, randomBytesPerAddress } from "../address/address.js";
+import type { AdapterFactory } from "./fabric-adapter.js";
 
 /** Ids made from one call to the system's generator: a call for each costs several times the rest of an id. */
 const idsPerPool = 128;
@@ -52,8 +53,6 @@ export function addressSockets(namespace: Namespace, generateId: () => string): 
     return socket;
   };
 }
-
-type AdapterFactory = (namespace: Namespace) => object;
 
 /** The adapter factory itself stays unchanged; each namespace it is called for makes addressed sockets. */
 export function withAddressedSockets(createAdapter: AdapterFactory, generateId: () => string): AdapterFactory {

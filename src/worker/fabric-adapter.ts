@@ -3,14 +3,16 @@
 import type { Namespace } from "socket.io";
 import type { WorkerInit } from "../protocol/worker-messages.js";
 
+export type AdapterFactory = (namespace: Namespace) => object;
+
 /** `stock` on one host is `@socket.io/cluster-adapter`, unchanged. */
-export async function createFabricAdapter(fabric: WorkerInit["fabric"]): Promise<(namespace: Namespace) => object> {
+export async function createFabricAdapter(fabric: WorkerInit["fabric"]): Promise<AdapterFactory> {
   switch (fabric) {
     case "stock": {
       const { createAdapter } = await import("@socket.io/cluster-adapter");
       // That package adds a process listener for each namespace: Node's leak warning would be noise.
       process.setMaxListeners(0);
-      return createAdapter() as (namespace: Namespace) => object;
+      return createAdapter() as AdapterFactory;
     }
   }
 }

@@ -55,7 +55,7 @@ function chooseForHandshake(question: ForwardQuestion): ForwardChoice {
   let best: Sibling | undefined;
   let bestLoad = question.isDraining ? Number.POSITIVE_INFINITY : question.ownLoad;
   for (const sibling of question.siblings.values()) {
-    if (sibling.isDraining) continue;
+    if (sibling.isDraining || sibling.isStalled) continue;
     const load = sibling.load + question.countRecentForwards(sibling.slot);
     if (load < bestLoad) {
       best = sibling;

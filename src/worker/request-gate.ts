@@ -75,7 +75,10 @@ export class RequestGate {
           break;
         case "request":
         case "checkContinue":
-          if (this.#takeRequest(values[0] as IncomingMessage, values[1] as ServerResponse)) return true;
+          if (
+            this.#takeRequest(values[0] as IncomingMessage, values[1] as ServerResponse, () => emit(event, ...values))
+          )
+            return true;
           break;
         case "upgrade":
           if (this.#takeUpgrade(values[0] as IncomingMessage, values[1] as Duplex, values[2] as Buffer)) return true;
@@ -126,7 +129,7 @@ export class RequestGate {
   }
 
   /** Whether the request was dealt with here. */
-  #takeRequest(request: IncomingMessage, response: ServerResponse): boolean {
+  #takeRequest(request: IncomingMessage, response: ServerResponse, serveHere: () => void): boolean {
     const choice = this.#choose(request);
     switch (choice.kind) {
       case "serve":
@@ -136,8 +139,11 @@ export class RequestGate {
         response.end();
         return true;
       case "forward-session":
-      case "forward-handshake":
         this.#forwarder.forwardRequest(request, response, choice.sibling.socketPath);
+        return true;
+      case "forward-handshake":
+        // A sibling that has just ended: the session may as well begin here.
+        this.#forwarder.forwardRequest(request, response, choice.sibling.socketPath, serveHere);
         return true;
     }
   }

@@ -42,8 +42,16 @@ export class SiblingForwarder {
     this.#onFailure = onFailure;
   }
 
-  /** Forwards a request with its body, both directions streamed with back-pressure. */
-  forwardRequest(request: IncomingMessage, response: ServerResponse, socketPath: string): void {
+  /**
+   * Forwards a request with its body, both directions streamed with back-pressure.
+   * @param answerUnreachable answers when the sibling could not be reached at all
+   */
+  forwardRequest(
+    request: IncomingMessage,
+    response: ServerResponse,
+    socketPath: string,
+    answerUnreachable: () => void = () => answerUnknownSession(response),
+  ): void {
     const peer = encodePeer(request.socket);
     const options: RequestOptions & PeerOptions = {
       agent: this.#agent,
@@ -68,7 +76,7 @@ export class SiblingForwarder {
       if (response.destroyed) return;
       this.#onFailure();
       if (response.headersSent) request.socket.destroy();
-      else answerUnknownSession(response);
+      else answerUnreachable();
     });
     response.on("close", () => forwarded.destroy());
     request.pipe(forwarded);

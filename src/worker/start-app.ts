@@ -40,7 +40,7 @@ async function startFunction(
   const httpServer = createServer({ keepAliveTimeout: init.keepAliveTimeoutMs });
   const io = new Server(httpServer, app.serverOptions);
   const context = await adopt(io, init, runtime);
-  const listenersBefore = httpServer.listenerCount("request");
+  const listenersBefore = httpServer.listeners("request");
   try {
     await start(io, context);
   } catch (thrown) {
@@ -48,7 +48,8 @@ async function startFunction(
     const message = `the default export of ${init.appPath} threw: ${describeThrown(thrown)}`;
     throw new AppStartError("SIGNALBOX_APP_FAILED", message, { cause: thrown });
   }
-  if (httpServer.listenerCount("request") === listenersBefore) answerNotFound(httpServer, `${io.path()}/`);
+  const isUnchanged = httpServer.listeners("request").every((listener) => listenersBefore.includes(listener));
+  if (isUnchanged) answerNotFound(httpServer, `${io.path()}/`);
   // An application may listen itself; under Signalbox it need not.
   if (!httpServer.listening && !runtime.hasUndecidedListen) httpServer.listen(0);
 }

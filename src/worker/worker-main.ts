@@ -6,6 +6,7 @@ import { createLogger, type Logger } from "../logging.js";
 import type { MessageToWorker, StartFailureCode, WorkerInit } from "../protocol/worker-messages.js";
 import { captureConsole, captureUncaught } from "./console-capture.js";
 import { drainConnections } from "./drain.js";
+import { createFabricAdapter } from "./fabric-adapter.js";
 import { interceptListen } from "./listen-interception.js";
 import { watchParent } from "./parent-watch.js";
 import { PrimaryChannel } from "./primary-channel.js";
@@ -56,7 +57,9 @@ class WorkerProcess {
       onFatal: (thrown) => void this.#endAfterFatal(init, thrown),
     });
     const jobs = new RunOnceJobs(this.#channel, log);
-    const runtime = new WorkerRuntime(init, log, jobs, new SessionReports(this.#channel));
+    // Before the application runs, so that attach() is complete when it returns, awaited or not.
+    const createAdapter = await createFabricAdapter(init.fabric);
+    const runtime = new WorkerRuntime(init, log, jobs, new SessionReports(this.#channel), createAdapter);
     this.#channel.listen((message) => this.#obey(message, runtime, jobs, log));
     interceptListen((held) => runtime.takeListen(held));
     publishRuntime(runtime);
@@ -118,12 +121,9 @@ class WorkerProcess {
     await endProcess(0);
   }
 
+  /** The report is also the sign that this event loop runs: a worker that sends none gets no new sessions. */
   #reportCounts(runtime: WorkerRuntime): void {
-    let lastReport = "";
     setInterval(() => {
-      const report = JSON.stringify(runtime.gate.counts);
-      if (report === lastReport) return;
-      lastReport = report;
       this.#channel.send({ type: "signalbox:counts", counts: { ...runtime.gate.counts } });
     }, reportIntervalMs).unref();
   }

@@ -12,7 +12,7 @@ import type { Logger } from "../logging.js";
 import type { WorkerInit } from "../protocol/worker-messages.js";
 import { addressSessions, createIdGenerator, withAddressedSockets } from "./addressed-ids.js";
 import type { SignalboxContext } from "./app-contract.js";
-import { createFabricAdapter } from "./fabric-adapter.js";
+import type { AdapterFactory } from "./fabric-adapter.js";
 import type { HeldListen } from "./listen-interception.js";
 import { RequestGate } from "./request-gate.js";
 import type { RunOnceJobs } from "./run-once.js";
@@ -31,6 +31,7 @@ export class WorkerRuntime implements WorkerRuntimeApi {
   readonly #log: Logger;
   readonly #jobs: RunOnceJobs;
   readonly #reports: SessionReports;
+  readonly #createAdapter: AdapterFactory;
   readonly #generateId: () => string;
   readonly #drainHooks: (() => void | Promise<void>)[] = [];
   readonly #held = new Set<HeldListen>();
@@ -40,11 +41,18 @@ export class WorkerRuntime implements WorkerRuntimeApi {
   #boundListen: HeldListen | undefined;
   #extraSockets = 0;
 
-  constructor(init: WorkerInit, log: Logger, jobs: RunOnceJobs, reports: SessionReports) {
+  constructor(
+    init: WorkerInit,
+    log: Logger,
+    jobs: RunOnceJobs,
+    reports: SessionReports,
+    createAdapter: AdapterFactory,
+  ) {
     this.#init = init;
     this.#log = log;
     this.#jobs = jobs;
     this.#reports = reports;
+    this.#createAdapter = createAdapter;
     this.#generateId = createIdGenerator(init.hostKey, init.slot);
     this.#bound = new Promise((resolve, reject) => {
       this.#settleBound = { resolve, reject };
@@ -82,8 +90,7 @@ export class WorkerRuntime implements WorkerRuntimeApi {
     refuseUnsupported(io);
     this.#io = io;
     warnAboutOptions(io, this.#log);
-    const createAdapter = await createFabricAdapter(this.#init.fabric);
-    io.adapter(withAddressedSockets(createAdapter, this.#generateId) as Parameters<Server["adapter"]>[0]);
+    io.adapter(withAddressedSockets(this.#createAdapter, this.#generateId) as Parameters<Server["adapter"]>[0]);
     this.#decideHeld();
     return this.#createContext(io);
   }
@@ -140,6 +147,11 @@ export class WorkerRuntime implements WorkerRuntimeApi {
   #bind(held: HeldListen): void {
     const io = this.#io;
     if (io === undefined) throw new Error("bind without an adopted server");
+    if (this.#boundListen !== undefined) {
+      // Closed and listening again: all of the below is on the server already.
+      held.listenPrivately(this.#init.socketPath);
+      return;
+    }
     this.#boundListen = held;
     addressSessions(io, this.#generateId);
     setupStickyWorker(held.server);
@@ -151,8 +163,7 @@ export class WorkerRuntime implements WorkerRuntimeApi {
       // Applies to each new connection: a head that the primary took must not be too long here.
       maxHeaderSize: this.#init.maxHeadBytes,
     });
-    held.server.headersTimeout = Math.min(held.server.headersTimeout, this.#init.headTimeoutMs);
-    held.server.requestTimeout = this.#init.requestTimeoutMs;
+    applyTimeouts(held.server, this.#init);
     io.engine.on("connection_error", (error: { code?: unknown }) => {
       if (error.code === unknownSidCode) this.gate.counts.unknownSessions++;
     });
@@ -214,6 +225,17 @@ function warnAboutOptions(io: Server, log: Logger): void {
         'Use ["polling", "websocket"].',
     );
   }
+}
+
+/** Node's own defaults (`http.createServer`): a server that has them was not told otherwise by its application. */
+const nodeDefaults = { keepAliveTimeoutMs: 5_000, requestTimeoutMs: 300_000 };
+
+/** The host's settings, where the application has not set its own. */
+function applyTimeouts(server: HttpServer, init: WorkerInit): void {
+  if (server.headersTimeout === 0 || server.headersTimeout > init.headTimeoutMs)
+    server.headersTimeout = init.headTimeoutMs;
+  if (server.requestTimeout === nodeDefaults.requestTimeoutMs) server.requestTimeout = init.requestTimeoutMs;
+  if (server.keepAliveTimeout === nodeDefaults.keepAliveTimeoutMs) server.keepAliveTimeout = init.keepAliveTimeoutMs;
 }
 
 /**

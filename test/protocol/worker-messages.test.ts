@@ -47,7 +47,10 @@ const messagesToWorker: MessageToWorker[] = [
     isLogColored: false,
   },
   { type: "signalbox:siblings", siblings: [] },
-  { type: "signalbox:siblings", siblings: [{ slot: 1, socketPath: "/run/w1.sock", load: 3, isDraining: false }] },
+  {
+    type: "signalbox:siblings",
+    siblings: [{ slot: 1, socketPath: "/run/w1.sock", load: 3, isDraining: false, isStalled: false }],
+  },
   { type: "signalbox:drain", deadlineMs: 10_000 },
   { type: "signalbox:run-once-granted", name: "cleanup" },
 ];
@@ -120,7 +123,7 @@ describe("the primary passes over a message that is not whole", () => {
 });
 
 describe("a worker passes over a message that is not whole", () => {
-  const sibling = { slot: 1, socketPath: "/s", load: 0, isDraining: false };
+  const sibling = { slot: 1, socketPath: "/s", load: 0, isDraining: false, isStalled: false };
   const cases: [string, unknown][] = [
     ["siblings that are no list", { type: "signalbox:siblings", siblings: { 0: sibling } }],
     [

@@ -5,8 +5,8 @@ import { createAddress, encodePlace } from "../../src/address/address.js";
 import type { Sibling } from "../../src/protocol/worker-messages.js";
 import { chooseForward, type ForwardQuestion } from "../../src/worker/forward-choice.js";
 
-function makeSibling(slot: number, load = 0, isDraining = false): Sibling {
-  return { slot, socketPath: `/run/w${slot}.sock`, load, isDraining };
+function makeSibling(slot: number, load = 0, isDraining = false, isStalled = false): Sibling {
+  return { slot, socketPath: `/run/w${slot}.sock`, load, isDraining, isStalled };
 }
 
 function makeSid(workerSlot: number, hostKey = "host"): string {
@@ -161,4 +161,10 @@ test("a handshake is never sent to a draining sibling, and never served by a dra
       assert.notEqual(sibling?.isDraining, true);
     }),
   );
+});
+
+test("a handshake is not forwarded to a sibling that does not run, however idle it looks", () => {
+  const siblings = [makeSibling(1, 0, false, true)];
+  assert.equal(ask({ siblings, ownLoad: 10, isChosenByPrimary: false }), "serve");
+  assert.match(ask({ siblings: [makeSibling(1)], ownLoad: 10, isChosenByPrimary: false }), /1/);
 });
