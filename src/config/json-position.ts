@@ -41,7 +41,13 @@ export function findJsonFault(text: string): TextPosition | undefined {
   };
 
   skipSpace();
-  const isValid = skipValue() && offset === text.length;
+  let isValid = false;
+  try {
+    isValid = skipValue() && offset === text.length;
+  } catch (thrown) {
+    // Nested deeper than the stack: the fault is as deep as it got.
+    if (!(thrown instanceof RangeError)) throw thrown;
+  }
   return isValid ? undefined : locate(text, offset);
 }
 

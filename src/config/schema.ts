@@ -243,7 +243,8 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
   },
   inspectPort: {
     group: "Logging and debugging",
-    kind: wholeNumber(1, 65_535),
+    // The last of 256 workers has a port, too.
+    kind: wholeNumber(1, 65_280),
     defaultValue: 9229,
     placeholder: "PORT",
     description: "Port of the first worker's debugger, each further worker one higher; 9229 is what tools look for.",

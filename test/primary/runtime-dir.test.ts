@@ -62,8 +62,10 @@ test("the directory of a host is made for its user alone, with those above it", 
 
 test("a second start in the same place is fine once nobody answers there", async () => {
   await prepareRuntimeDir(paths, uid);
+  // Of a process that cannot exist: pids end below.
+  writeFileSync(join(paths.instanceDir, "lock"), "99999999");
   await prepareRuntimeDir(paths, uid);
-  assert.deepEqual(readdirSync(paths.instanceDir), []);
+  assert.deepEqual(readdirSync(paths.instanceDir), ["lock"]);
 });
 
 test("sockets that a killed host left are removed, and other files are not", async () => {
@@ -72,7 +74,19 @@ test("sockets that a killed host left are removed, and other files are not", asy
   await leaveStaleSocket(join(paths.instanceDir, "w0-123.sock"));
   writeFileSync(join(paths.instanceDir, "notes.txt"), "");
   await prepareRuntimeDir(paths, uid);
-  assert.deepEqual(readdirSync(paths.instanceDir), ["notes.txt"]);
+  assert.deepEqual(readdirSync(paths.instanceDir).sort(), ["lock", "notes.txt"]);
+});
+
+test("of two starts in the same moment one gets the place, and the other leaves it alone", async () => {
+  const starts = await Promise.allSettled([
+    prepareRuntimeDir(paths, uid).then(async () => await listenOn(paths.controlSocketPath)),
+    prepareRuntimeDir(paths, uid),
+  ]);
+  const [winner, loser] = starts;
+  assert.equal(winner?.status, "fulfilled");
+  assert.equal(loser?.status, "rejected");
+  assert.deepEqual(readdirSync(paths.instanceDir).sort(), ["control.sock", "lock"]);
+  if (winner.status === "fulfilled") winner.value.close();
 });
 
 test("a host that answers on its control socket is left alone", async () => {
