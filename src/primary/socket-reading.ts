@@ -27,5 +27,6 @@ export function stopReading(socket: Socket): void {
 /** Takes `stopReading` back, for a socket that is answered here after all. */
 export function resumeReading(socket: Socket): void {
   Reflect.deleteProperty(socket, "_read");
-  socket.read(0);
+  // Directly: the stream may believe that it is reading already, since it has asked while nothing answered.
+  socket._read(socket.readableHighWaterMark);
 }
