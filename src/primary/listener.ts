@@ -92,10 +92,6 @@ export class Listener {
     return typeof bound === "object" && bound !== null ? { ...address, port: bound.port } : address;
   }
 
-  get pendingHeads(): number {
-    return this.#pending.size;
-  }
-
   /** Stops accepting; connections whose head is not complete are refused. */
   close(): void {
     clearInterval(this.#sweep);

@@ -34,7 +34,7 @@ export interface PrimaryOptions {
   readonly demoAppPath: string;
 }
 
-/** What `runPrimary` resolves with; `error` is why the host ended by itself. */
+/** What `runPrimary` resolves with when the host was told to end. */
 export interface PrimaryResult {
   readonly exitCode: number;
 }

@@ -14,9 +14,6 @@ export type RefusalStatus = keyof typeof statusText;
 /** Time for the client to take the answer and close; then the socket is destroyed. */
 const lingerMs = 1_000;
 
-/** Engine.IO's answer to a session id it does not know (engine.io 6.6, `server.js`, `abortRequest`). */
-export const unknownSessionBody = '{"code":1,"message":"Session ID unknown"}';
-
 /** Sends the answer, then closes; what the client still sends is read and thrown away, so that it sees the answer. */
 export function answerAndClose(socket: Socket, status: RefusalStatus, body: string): void {
   if (socket.destroyed) return;

@@ -11,6 +11,7 @@ import {
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { readErrorCode } from "../errors.js";
+import { unknownSessionBody } from "../protocol/unknown-session.js";
 import { encodePeer, peerHeader } from "./client-address.js";
 
 /** Headers that belong to one connection, not to the message (RFC 9110 §7.6.1); each side makes its own. */
@@ -18,9 +19,6 @@ const connectionHeaders: ReadonlySet<string> = new Set(["connection", "keep-aliv
 
 /** Idle private connections are closed by this side first: Node's HTTP server closes its own after 5 s by default. */
 const idleConnectionTimeoutMs = 2_000;
-
-/** Engine.IO's answer to a session id it does not know (engine.io 6.6, `server.js`, `abortRequest`). */
-const unknownSessionBody = '{"code":1,"message":"Session ID unknown"}';
 
 interface PeerOptions {
   readonly signalboxPeer?: string;
