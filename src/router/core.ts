@@ -1,0 +1,475 @@
+/**
+ * The router as a state machine: what arrives goes in, with the time; what is to be done comes out as effects. It does no
+ * I/O and reads no clock, so that a whole host runs on virtual time in a test. It never reads what a packet says.
+ */
+
+import { commands, readCommand, readRequestHead, readResponsePlace } from "../protocol/exchange-frames.js";
+import { acceptedVersions, FrameError, frameFlags, frameKinds, protocolVersion } from "../protocol/frame.js";
+import { FrameSplitter } from "../protocol/frame-splitter.js";
+import { readInterestFrame } from "../protocol/interest-frame.js";
+import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
+import { RoutedView } from "../protocol/routed-frame.js";
+import {
+  decodeWorkerToRouter,
+  encodeRouterToWorker,
+  type RouterToWorker,
+  readFrameKind,
+  type WorkerToRouter,
+} from "../protocol/worker-port-frames.js";
+import type { OutboxLimits } from "../routing/outbox.js";
+import { Forwarding } from "./forwarding.js";
+import { HeldRequests } from "./held-requests.js";
+import { Members } from "./members.js";
+import { Port } from "./port.js";
+import { emptyCounters, type RouterCounters, type RouterEffects } from "./router-effects.js";
+
+export interface RouterSettings {
+  readonly hostKey: string;
+  /** Random, of this router process: tells a respawned router from the one before. */
+  readonly incarnation: string;
+  readonly outbox: OutboxLimits;
+  /** Rooms of one worker beyond which it gets everything instead. */
+  readonly maxRoomsPerPort: number;
+  /** A worker that leaves a ping unanswered for this long is stalled. */
+  readonly stalledAfterMs: number;
+  /** How long frames are kept, and requests held, for a worker that is expected back. */
+  readonly expectBackMs: number;
+}
+
+/** One write takes about this much: what waits longer stays where the outbox's bound sees it. */
+const maxWriteBytes = 256 * 1024;
+/** A tick that comes this late says that the router itself did not run: no verdict on others then. */
+const lateTickMs = 1_500;
+
+interface Connection {
+  readonly id: number;
+  readonly splitter: FrameSplitter;
+  port: Port | undefined;
+  isRefused: boolean;
+  farewell: Buffer | undefined;
+}
+
+export class RouterCore {
+  readonly counters: RouterCounters = emptyCounters();
+  readonly #settings: RouterSettings;
+  readonly #effects: RouterEffects;
+  readonly #connections = new Map<number, Connection>();
+  readonly #portByPlace = new Map<string, Port>();
+  readonly #members = new Members((port, message) => this.#tell(port, message));
+  readonly #forwarding: Forwarding;
+  readonly #held: HeldRequests;
+  readonly #view = new RoutedView();
+  #nowMs = 0;
+  #lastTickMs: number | undefined;
+
+  constructor(settings: RouterSettings, effects: RouterEffects) {
+    this.#settings = settings;
+    this.#effects = effects;
+    this.#forwarding = new Forwarding(this.#portByPlace, settings.hostKey);
+    this.#held = new HeldRequests(settings.expectBackMs);
+  }
+
+  get ports(): readonly Port[] {
+    return [...this.#portByPlace.values()];
+  }
+
+  /** (place, room) pairs that are announced. */
+  get interestSize(): number {
+    return this.#forwarding.interest.size;
+  }
+
+  /**
+   * A worker that serves clients will connect: after a restart of the router, or because it lost its connection. What it
+   * would get is kept for it until then.
+   */
+  expect(place: string, nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.#portByPlace.has(place)) return;
+    const port = new Port(place, this.#settings.outbox);
+    port.expectedSinceMs = nowMs;
+    this.#portByPlace.set(place, port);
+    this.#forwarding.updateFlooded();
+  }
+
+  /** A worker's process has ended. */
+  forget(place: string, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const port = this.#portByPlace.get(place);
+    if (port === undefined) return;
+    if (port.connection !== undefined) {
+      const { connection } = port;
+      this.#endPort(port);
+      this.#connections.delete(connection);
+      this.#effects.close(connection);
+    } else {
+      this.#dropExpected(port);
+    }
+    this.#releaseHeld();
+  }
+
+  opened(id: number): void {
+    const take = (bytes: Buffer, start: number, end: number): void => this.#takeFrame(connection, bytes, start, end);
+    const connection: Connection = {
+      id,
+      splitter: new FrameSplitter(take),
+      port: undefined,
+      isRefused: false,
+      farewell: undefined,
+    };
+    this.#connections.set(id, connection);
+  }
+
+  received(id: number, chunk: Buffer, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const connection = this.#connections.get(id);
+    if (connection === undefined || connection.isRefused) return;
+    this.counters.bytesIn += chunk.length;
+    try {
+      connection.splitter.push(chunk);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.counters.badFrames++;
+      this.#refuse(connection, "badFrame", error.message);
+      return;
+    }
+    const { port } = connection;
+    if (port?.isInterestUntold) {
+      port.isInterestUntold = false;
+      this.#tellUrgently(port, { type: "interest-taken", sequence: port.interestSequence });
+    }
+  }
+
+  closed(id: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const connection = this.#connections.get(id);
+    this.#connections.delete(id);
+    if (connection?.port !== undefined) this.#endPort(connection.port);
+    this.#releaseHeld();
+  }
+
+  /** What to write next to a connection on which nothing is being written. */
+  takeWrites(id: number): Buffer[] {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return [];
+    const { port, farewell } = connection;
+    if (farewell !== undefined) {
+      connection.farewell = undefined;
+      return [farewell];
+    }
+    if (port === undefined) return [];
+    port.isAwake = false;
+    if (port.outbox.untoldLoss > 0) this.#tellLoss(port);
+    const blocks = port.outbox.take(maxWriteBytes);
+    for (const block of blocks) this.counters.bytesOut += block.length;
+    return blocks;
+  }
+
+  written(id: number, blocks: readonly Buffer[]): void {
+    this.#connections.get(id)?.port?.outbox.release(blocks);
+  }
+
+  /** Whether there is more to write. */
+  hasWrites(id: number): boolean {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return false;
+    if (connection.farewell !== undefined) return true;
+    const outbox = connection.port?.outbox;
+    return outbox !== undefined && (!outbox.isEmpty || outbox.untoldLoss > 0);
+  }
+
+  /** Send pings, find who is stalled, give up who did not come back. To be called every half second or so. */
+  tick(nowMs: number): void {
+    const isLate = this.#lastTickMs !== undefined && nowMs - this.#lastTickMs > lateTickMs;
+    this.#nowMs = nowMs;
+    this.#lastTickMs = nowMs;
+    for (const port of this.ports) {
+      if (port.connection === undefined) this.#giveUpIfOverdue(port);
+      else this.#checkPulse(port, isLate);
+    }
+    this.#releaseHeld();
+  }
+
+  #giveUpIfOverdue(port: Port): void {
+    if (this.#nowMs - port.expectedSinceMs < this.#settings.expectBackMs) return;
+    const lostFrames = port.outbox.untoldLoss + port.outbox.abandon();
+    this.counters.lostFrames += lostFrames;
+    this.#dropExpected(port);
+    this.#effects.note({ type: "not-back", place: port.place, lostFrames });
+  }
+
+  #checkPulse(port: Port, isLate: boolean): void {
+    if (port.pingSentMs === undefined) {
+      port.pingSentMs = this.#nowMs;
+      this.#tellUrgently(port, { type: "ping", token: ++port.pingToken });
+      return;
+    }
+    if (isLate) port.pingSentMs = this.#nowMs;
+    if (port.isStalled || this.#nowMs - port.pingSentMs < this.#settings.stalledAfterMs) return;
+    port.isStalled = true;
+    this.counters.stalls++;
+    this.#effects.note({ type: "stalled", place: port.place });
+    this.#tellOthers(port, { type: "place-stalled", place: port.place });
+  }
+
+  #takeFrame(connection: Connection, bytes: Buffer, start: number, end: number): void {
+    if (connection.isRefused) return;
+    const { port } = connection;
+    if (port === undefined) {
+      this.#takeHello(connection, decodeWorkerToRouter(bytes, start, end));
+      return;
+    }
+    this.counters.framesIn++;
+    switch (readFrameKind(bytes, start)) {
+      case frameKinds.broadcast:
+        this.#view.read(bytes, start, end);
+        this.#send(this.#forwarding.findTargets(this.#view, port), bytes, start, end);
+        break;
+      case frameKinds.command:
+        this.#forwardCommand(port, bytes, start, end);
+        break;
+      case frameKinds.request:
+        this.#takeRequest(port, bytes, start, end);
+        break;
+      case frameKinds.response:
+        this.#forwardResponse(bytes, start, end);
+        break;
+      case frameKinds.interest:
+        this.#takeInterest(port, bytes, start, end);
+        break;
+      default:
+        this.#takeControl(connection, port, decodeWorkerToRouter(bytes, start, end));
+    }
+  }
+
+  #takeHello(connection: Connection, hello: WorkerToRouter | undefined): void {
+    if (hello?.type !== "hello") {
+      this.#refuse(connection, "notExpected", "the first frame is not a hello");
+      return;
+    }
+    if (!acceptedVersions.includes(hello.version)) {
+      const reason = `protocol version ${hello.version} is not known here (known: ${acceptedVersions.join(", ")})`;
+      this.#refuse(connection, "unknownVersion", reason);
+      return;
+    }
+    if (!hello.place.startsWith(this.#settings.hostKey)) {
+      this.#refuse(connection, "notExpected", `the place ${hello.place} is not of this host`);
+      return;
+    }
+    this.#open(connection, hello.place, hello.workerId);
+  }
+
+  #open(connection: Connection, place: string, workerId: string): void {
+    let port = this.#portByPlace.get(place);
+    if (port?.connection !== undefined) {
+      const former = this.#connections.get(port.connection);
+      if (former !== undefined) this.#refuse(former, "replaced", "another connection has taken this place");
+      this.#portByPlace.delete(place);
+      port = undefined;
+    }
+    port ??= new Port(place, this.#settings.outbox);
+    port.connection = connection.id;
+    port.workerId = workerId;
+    port.isStalled = false;
+    connection.port = port;
+    this.#portByPlace.set(place, port);
+    this.#forwarding.updateFlooded();
+    this.#tellUrgently(port, {
+      type: "welcome",
+      version: protocolVersion,
+      incarnation: this.#settings.incarnation,
+    });
+    this.#effects.note({ type: "port-up", place });
+  }
+
+  #takeControl(connection: Connection, port: Port, message: WorkerToRouter | undefined): void {
+    switch (message?.type) {
+      case "namespace-up":
+        this.#forwarding.interest.addNamespace(port, this.#members.add(port, message));
+        break;
+      case "namespace-down": {
+        const namespaceKey = this.#members.remove(port, message.uid);
+        if (namespaceKey !== undefined) this.#forwarding.interest.removeNamespace(port, namespaceKey);
+        break;
+      }
+      case "interest-complete":
+        port.isComplete = true;
+        this.#forwarding.updateFlooded();
+        this.#releaseHeld();
+        break;
+      case "flood-me":
+        this.#setFlooded(port, message.isOn);
+        break;
+      case "pong":
+        if (message.token === port.pingToken) this.#takePong(port);
+        break;
+      case "joins-done":
+        this.#forwarding.settleJoins(port, message.count);
+        break;
+      case "hello":
+      case undefined:
+        this.counters.badFrames++;
+        this.#refuse(connection, "badFrame", "a frame of a kind that a worker does not send");
+    }
+  }
+
+  #takePong(port: Port): void {
+    port.pingSentMs = undefined;
+    if (!port.isStalled) return;
+    port.isStalled = false;
+    this.#effects.note({ type: "resumed", place: port.place });
+    this.#tellOthers(port, { type: "place-resumed", place: port.place });
+  }
+
+  #takeInterest(port: Port, bytes: Buffer, start: number, end: number): void {
+    port.interestSequence = this.#forwarding.takeInterest(port, bytes, start, end, readInterestFrame);
+    port.isInterestUntold = true;
+    this.counters.interestChanges++;
+    if (port.roomCount > this.#settings.maxRoomsPerPort && !port.isFlooded) this.#setFlooded(port, true);
+  }
+
+  #setFlooded(port: Port, isOn: boolean): void {
+    if (port.isFlooded === isOn) return;
+    port.isFlooded = isOn;
+    if (isOn) this.#forwarding.forgetRooms(port);
+    this.#forwarding.updateFlooded();
+    this.#effects.note({ type: isOn ? "flooded" : "not-flooded", place: port.place });
+  }
+
+  #forwardCommand(port: Port, bytes: Buffer, start: number, end: number): void {
+    const view = this.#view;
+    view.read(bytes, start, end);
+    const targets = this.#forwarding.findTargets(view, port);
+    if (readCommand(bytes, view.bodyStart, end) === commands.socketsJoin) {
+      this.#forwarding.expectJoins(view, targets);
+    }
+    this.#send(targets, bytes, start, end);
+  }
+
+  /** The asker learns who is asked before any of them can answer; while a worker is expected back, the request waits. */
+  #takeRequest(port: Port, bytes: Buffer, start: number, end: number): void {
+    this.#view.read(bytes, start, end);
+    readRequestHead(bytes, this.#view.bodyStart, end);
+    if (this.#isAnyExpected() && this.#held.hold(port.place, bytes, start, end, this.#nowMs)) return;
+    this.#forwardRequest(port, bytes, start, end);
+  }
+
+  #forwardRequest(port: Port, bytes: Buffer, start: number, end: number): void {
+    const view = this.#view;
+    view.read(bytes, start, end);
+    const { uid, requestId } = readRequestHead(bytes, view.bodyStart, end);
+    const namespaceKey = view.readNamespaceKey();
+    const targets = this.#forwarding.findTargets(view, port);
+    const askedUids: string[] = [];
+    for (const target of targets) {
+      if (target.isStalled || target.connection === undefined) continue;
+      for (const [memberUid, member] of target.members) {
+        if (member.namespaceKey === namespaceKey) askedUids.push(memberUid);
+      }
+    }
+    this.#tell(port, { type: "routed", uid, requestId, askedUids });
+    this.#send(targets, bytes, start, end);
+  }
+
+  #forwardResponse(bytes: Buffer, start: number, end: number): void {
+    const port = this.#portByPlace.get(readResponsePlace(bytes, start, end));
+    if (port === undefined) {
+      this.counters.unroutableResponses++;
+      return;
+    }
+    this.#push(port, bytes, start, end, false);
+  }
+
+  #send(targets: readonly Port[], bytes: Buffer, start: number, end: number): void {
+    const isVolatile = ((bytes[start + 5] as number) & frameFlags.volatile) !== 0;
+    for (const target of targets) this.#push(target, bytes, start, end, isVolatile);
+  }
+
+  #push(port: Port, bytes: Uint8Array, start: number, end: number, isVolatile: boolean): void {
+    const hadLoss = port.outbox.untoldLoss > 0;
+    const lostBefore = port.outbox.lostTotal;
+    switch (port.outbox.push(bytes, start, end, isVolatile)) {
+      case "queued":
+        this.counters.framesOut++;
+        break;
+      case "dropped":
+        this.counters.droppedVolatile++;
+        break;
+      case "lost":
+        this.counters.lostFrames += port.outbox.lostTotal - lostBefore;
+        if (!hadLoss) this.#effects.note({ type: "overflowed", place: port.place });
+    }
+    this.#wake(port);
+  }
+
+  #wake(port: Port): void {
+    if (port.isAwake || port.connection === undefined) return;
+    port.isAwake = true;
+    this.#effects.wake(port.connection);
+  }
+
+  #tell(port: Port, message: RouterToWorker): void {
+    const frame = encodeRouterToWorker(message);
+    this.#push(port, frame, 0, frame.length, false);
+  }
+
+  #tellUrgently(port: Port, message: RouterToWorker): void {
+    port.outbox.pushUrgent(encodeRouterToWorker(message));
+    this.#wake(port);
+  }
+
+  #tellOthers(port: Port, message: RouterToWorker): void {
+    const frame = encodeRouterToWorker(message);
+    for (const other of this.#portByPlace.values()) {
+      if (other !== port) this.#push(other, frame, 0, frame.length, false);
+    }
+  }
+
+  /** What the worker missed held news of members too: it gets them anew. */
+  #tellLoss(port: Port): void {
+    const frames = port.outbox.tellLoss();
+    this.#tell(port, { type: "lost", frames, joinsSent: port.joinsSent });
+    this.#members.tellAll(port, this.#portByPlace.values());
+    this.#effects.note({ type: "loss-told", place: port.place, lostFrames: frames });
+  }
+
+  #refuse(connection: Connection, refusal: PortRefusal, reason: string): void {
+    connection.isRefused = true;
+    connection.farewell = encodeRouterToWorker({ type: "refused", code: portRefusals[refusal].code, reason });
+    const { port } = connection;
+    connection.port = undefined;
+    if (port !== undefined) this.#endPort(port);
+    this.#effects.note({ type: "refused", place: port?.place, refusal, reason });
+    this.#effects.closeAfterWrite(connection.id);
+  }
+
+  /** The connection is gone, and the worker with it, as far as the others are concerned. */
+  #endPort(port: Port): void {
+    if (this.#portByPlace.get(port.place) === port) this.#portByPlace.delete(port.place);
+    this.#forwarding.forgetPort(port);
+    this.#members.removePort(port);
+    this.#held.forget(port.place);
+    this.#effects.note({ type: "port-down", place: port.place, lostFrames: port.outbox.abandon() });
+    this.#tellOthers(port, { type: "place-down", place: port.place });
+  }
+
+  #dropExpected(port: Port): void {
+    this.#portByPlace.delete(port.place);
+    this.#forwarding.forgetPort(port);
+  }
+
+  #isAnyExpected(): boolean {
+    for (const port of this.#portByPlace.values()) {
+      if (!port.isComplete) return true;
+    }
+    return false;
+  }
+
+  #releaseHeld(): void {
+    if (this.#held.isEmpty) return;
+    if (this.#isAnyExpected() && !this.#held.isOverdue(this.#nowMs)) return;
+    for (const { place, frame } of this.#held.takeAll()) {
+      const port = this.#portByPlace.get(place);
+      if (port !== undefined) this.#forwardRequest(port, frame, 0, frame.length);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/** State of one worker port: the router's view of a worker, connected or expected back. Pure data. */
+
+import { Outbox, type OutboxLimits } from "../routing/outbox.js";
+
+export interface PortMember {
+  readonly namespace: string;
+  readonly namespaceKey: string;
+  readonly parserId: number;
+}
+
+export class Port {
+  readonly place: string;
+  readonly outbox: Outbox;
+  /** Undefined while the worker is expected back: frames wait for it in the outbox. */
+  connection: number | undefined;
+  workerId = "";
+  /** Adapters of this worker, by uid. */
+  readonly members = new Map<string, PortMember>();
+  /** Its announcements are the whole truth. Until then it gets everything. */
+  isComplete = false;
+  /** It has more rooms than it announces. */
+  isFlooded = false;
+  isStalled = false;
+  /** Told the process that there is something to write. */
+  isAwake = false;
+  roomCount = 0;
+  /** Highest interest sequence that has been taken, and whether the worker has been told. */
+  interestSequence = 0;
+  isInterestUntold = false;
+  /** `socketsJoin` commands sent on this connection. */
+  joinsSent = 0;
+  /** Rooms of such commands, and the number of the last that named them: wanted until the worker has said its truth. */
+  readonly expectedRooms = new Map<string, { namespaceKey: string; roomKey: string; joinNumber: number }>();
+  pingToken = 0;
+  /** When the ping was sent that is not answered yet. */
+  pingSentMs: number | undefined;
+  expectedSinceMs = 0;
+  /** Number of the last frame that was sent here, so that no frame is sent twice. */
+  stamp = 0;
+
+  constructor(place: string, limits: OutboxLimits) {
+    this.place = place;
+    this.outbox = new Outbox(limits);
+  }
+
+  /** Gets every frame, wanted or not: too much is better than too little. */
+  get wantsAll(): boolean {
+    return !this.isComplete || this.isFlooded;
+  }
+}
