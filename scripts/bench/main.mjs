@@ -1,12 +1,18 @@
 // Entry of `npm run bench -- <scenario>`: finds the scenario and runs it; measures nothing itself.
+import { UsageError } from "./shared/options.mjs";
 import { stopAll } from "./shared/processes.mjs";
 
+const DEFAULT_SCENARIO = "messages";
 const SCENARIOS = {
+  messages: {
+    file: "./messages/scenario.mjs",
+    summary: "messages per second and core: routed, stock, in-memory (the default, 8 minutes)",
+  },
   accept: { file: "./accept/scenario.mjs", summary: "connections accepted per second and core, against stock" },
 };
 
 function showHelp() {
-  console.log("Usage: npm run bench -- <scenario> [options]\n\nScenarios:");
+  console.log("Usage: npm run bench -- [scenario] [options]\n\nScenarios:");
   for (const [name, { summary }] of Object.entries(SCENARIOS)) {
     console.log(`  ${name.padEnd(10)}${summary}`);
   }
@@ -15,27 +21,37 @@ function showHelp() {
   );
 }
 
+let isInterrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, () => {
+    isInterrupted = true;
     void stopAll().finally(() => process.exit(130));
   });
 }
 
-const [name, ...args] = process.argv.slice(2);
-if (name === undefined || name === "--help" || name === "-h") {
-  showHelp();
-} else if (!Object.hasOwn(SCENARIOS, name)) {
-  console.error(`Unknown scenario "${name}".`);
-  showHelp();
-  process.exitCode = 2;
-} else {
+async function runScenario(name, args) {
   try {
     const { run } = await import(SCENARIOS[name].file);
     process.exitCode = await run(args);
   } catch (error) {
-    console.error(error);
-    process.exitCode = 1;
+    if (isInterrupted) {
+      return; // the processes end because we end them
+    }
+    console.error(error instanceof UsageError ? error.message : error);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
   } finally {
     await stopAll();
   }
+}
+
+const [first, ...rest] = process.argv.slice(2);
+if (first === "--help" || first === "-h") {
+  showHelp();
+} else if (first === undefined || first.startsWith("-")) {
+  await runScenario(DEFAULT_SCENARIO, process.argv.slice(2));
+} else if (Object.hasOwn(SCENARIOS, first)) {
+  await runScenario(first, rest);
+} else {
+  console.error(`There is no scenario "${first}", only ${Object.keys(SCENARIOS).join(", ")}`);
+  process.exitCode = 2;
 }

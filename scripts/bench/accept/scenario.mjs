@@ -4,15 +4,16 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { ask } from "../shared/ask.mjs";
 import { listTree, readCoreBusySeconds, readSwitches, readTreeCpu } from "../shared/cpu.mjs";
+import { parseOptions, readNames, readNumber, showOptions, UsageError } from "../shared/options.mjs";
 import { findFreePort, startPinned, stop, waitUntilServing } from "../shared/processes.mjs";
 import { renderSpread, renderTable, writeJson } from "../shared/report.mjs";
+import { describeDoubt } from "../shared/saturation.mjs";
 import { summarize, summarizePairRatios } from "../shared/statistics.mjs";
 
 const SERVER_CORE = 0;
 const LOAD_CORE = 1;
-const MIN_SATURATION = 0.95;
 const MAX_FAILED_SHARE = 0.001;
 const KINDS = { websocket: "WebSocket-only", polling: "polling-first" };
 
@@ -49,30 +50,16 @@ const OPTIONS = {
   help: { type: "boolean", default: false, help: "show this" },
 };
 
-function showHelp() {
-  console.log("Usage: npm run bench -- accept [options]\n");
-  for (const [name, { default: value, help }] of Object.entries(OPTIONS)) {
-    const suffix = value === undefined || value === false || Array.isArray(value) ? "" : ` (default ${value})`;
-    console.log(`  --${name.padEnd(20)}${help}${suffix}`);
-  }
-}
-
 function readSettings(args) {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const values = parseOptions(args, OPTIONS);
   const numbers = {};
-  for (const name of ["windows", "window-s", "warmup-s", "settle-s", "in-flight", "in-flight-polling", "workers"]) {
-    const value = Number(values[name]);
-    if (!(value > 0 && value <= 5_000)) {
-      throw new Error(`--${name} must be a number above 0 and up to 5000`);
-    }
-    numbers[name] = value;
+  for (const name of ["window-s", "warmup-s", "settle-s"]) {
+    numbers[name] = readNumber(values, name, { min: 0.1, max: 5_000 });
   }
-  const kinds = values.kinds.split(",").filter(Boolean);
-  const unknownKind = kinds.find((kind) => !Object.hasOwn(KINDS, kind));
-  if (unknownKind !== undefined) {
-    throw new Error(`--kinds: "${unknownKind}" is none of ${Object.keys(KINDS).join(", ")}`);
+  for (const name of ["windows", "in-flight", "in-flight-polling", "workers"]) {
+    numbers[name] = readNumber(values, name, { min: 1, max: 5_000, isInteger: true });
   }
-  return { ...values, ...numbers, kinds };
+  return { ...values, ...numbers, kinds: readNames(values, "kinds", Object.keys(KINDS)) };
 }
 
 /** What each side runs: arguments of node, and environment. */
@@ -96,7 +83,7 @@ async function describeSides(settings, runtimeDir) {
     if (name === "signalbox") {
       const main = here("../../../dist/cli/main.js");
       if (!existsSync(main)) {
-        throw new Error("dist/cli/main.js is missing: npm run build");
+        throw new UsageError("dist/cli/main.js is missing: npm run build");
       }
       sides.push({
         name,
@@ -113,33 +100,10 @@ async function describeSides(settings, runtimeDir) {
     } else if (programs.has(name)) {
       sides.push({ name, port, args: [programs.get(name)], env: { ...common, BENCH_PORT: String(port) } });
     } else {
-      throw new Error(`unknown side "${name}"`);
+      throw new UsageError(`--sides: unknown side "${name}"`);
     }
   }
   return sides;
-}
-
-/** Sends a message to the load process and resolves with its answer of that type. */
-function ask(load, message, answerType) {
-  return new Promise((resolve, reject) => {
-    const settle = () => {
-      load.child.off("message", listen);
-      load.child.off("exit", giveUp);
-    };
-    const listen = (answer) => {
-      if (answer.type === answerType) {
-        settle();
-        resolve(answer);
-      }
-    };
-    const giveUp = () => {
-      settle();
-      reject(new Error("the load process ended"));
-    };
-    load.child.on("message", listen);
-    load.child.on("exit", giveUp);
-    load.child.send(message);
-  });
 }
 
 /** One window under load. */
@@ -187,18 +151,6 @@ async function measureWindow({ load, side, kind, settings, leadMs }) {
     othersOnServerCore: Math.max(0, (after.coreBusy - before.coreBusy - serverCpu) / seconds),
     loadCpu: (after.counters.cpuUs - before.counters.cpuUs) / 1e6 / seconds,
   };
-}
-
-function describeDoubt(window) {
-  if (window.saturation >= MIN_SATURATION) {
-    return "";
-  }
-  if (window.othersOnServerCore > 1 - MIN_SATURATION) {
-    return `  not saturated: other processes took ${(window.othersOnServerCore * 100).toFixed(0)} % of core ${SERVER_CORE}`;
-  }
-  return window.loadCpu > 0.9
-    ? "  not saturated: the load generator is the limit"
-    : "  not saturated: the number in flight is the limit";
 }
 
 function renderResults(windows, sides, kinds) {
@@ -262,7 +214,7 @@ function renderResults(windows, sides, kinds) {
 export async function run(args) {
   const settings = readSettings(args);
   if (settings.help) {
-    showHelp();
+    showOptions("npm run bench -- accept [options]", OPTIONS);
     return 0;
   }
   if (availableParallelism() < 2) {

@@ -33,6 +33,11 @@ export function listTree(rootPid) {
   return tree;
 }
 
+/** CPU seconds so far of one process, all its threads; undefined once it has ended. */
+export function readCpuSeconds(pid) {
+  return readProcess(pid)?.cpuSeconds;
+}
+
 /** CPU seconds so far of the root process and of all its descendants together. */
 export function readTreeCpu(pids) {
   const [root, ...descendants] = pids.map((pid) => readProcess(pid)?.cpuSeconds ?? Number.NaN);

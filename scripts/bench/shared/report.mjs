@@ -24,3 +24,7 @@ export function renderSpread({ median, min, max }, digits = 0) {
 export function writeJson(file, value) {
   writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`);
 }
+
+export function writeText(file, text) {
+  writeFileSync(file, text);
+}

@@ -1,0 +1,4 @@
+// placeholder
+export function renderChart() {
+  return "<svg/>";
+}

@@ -1,0 +1,65 @@
+// One measurement on one side: a window in the closed loop, or latencies at a fixed rate.
+import { setTimeout as sleep } from "node:timers/promises";
+import { ask } from "../shared/ask.mjs";
+import { readCoreBusySeconds } from "../shared/cpu.mjs";
+import { ROLES, readRoleCpu } from "../shared/roles.mjs";
+
+export const SERVER_CORE = 0;
+export const LOAD_CORE = 1;
+
+async function readAll(load, fleet) {
+  return {
+    counters: await ask(load, { type: "read", side: fleet.name }, "counters"),
+    cpu: readRoleCpu(fleet.pidsByRole),
+    coreBusySeconds: readCoreBusySeconds(SERVER_CORE),
+  };
+}
+
+/** What happened between two readings: shares are of a core. */
+function compare(before, after, side) {
+  const seconds = (after.counters.atMs - before.counters.atMs) / 1_000;
+  const completed = after.counters.completed - before.counters.completed;
+  const cpuSeconds = Object.fromEntries(ROLES.map((role) => [role, after.cpu[role] - before.cpu[role]]));
+  const fleetCpuSeconds = ROLES.reduce((sum, role) => sum + cpuSeconds[role], 0);
+  if (Number.isNaN(fleetCpuSeconds)) {
+    throw new Error(`a process of side ${side} ended during a window`);
+  }
+  const usPerMessage = Object.fromEntries(ROLES.map((role) => [role, (cpuSeconds[role] / completed) * 1e6]));
+  return {
+    side,
+    seconds,
+    completed,
+    perSecond: completed / seconds,
+    perSecondAndCore: completed / fleetCpuSeconds,
+    usPerMessage: { ...usPerMessage, total: (fleetCpuSeconds / completed) * 1e6 },
+    saturation: fleetCpuSeconds / seconds,
+    othersOnServerCore: Math.max(0, (after.coreBusySeconds - before.coreBusySeconds - fleetCpuSeconds) / seconds),
+    loadCpu: (after.counters.cpuUs - before.counters.cpuUs) / 1e6 / seconds,
+  };
+}
+
+/** A window of the closed loop, after `leadS` of the same load. */
+export async function measureWindow({ load, fleet, leadS, windowS }) {
+  await ask(load, { type: "start", side: fleet.name }, "started");
+  await sleep(leadS * 1_000);
+  const before = await readAll(load, fleet);
+  await sleep(windowS * 1_000);
+  const after = await readAll(load, fleet);
+  await ask(load, { type: "stop", side: fleet.name }, "stopped");
+  return compare(before, after, fleet.name);
+}
+
+/** Latencies of messages sent at equal distances, after `leadS` at the same rate. */
+export async function measureLatency({ load, fleet, ratePerSecond, leadS, windowS }) {
+  await ask(load, { type: "start", side: fleet.name, ratePerSecond }, "started");
+  await sleep(leadS * 1_000);
+  const before = await readAll(load, fleet);
+  await ask(load, { type: "startRecording", side: fleet.name }, "recording");
+  await sleep(windowS * 1_000);
+  await ask(load, { type: "endRecording", side: fleet.name }, "recorded");
+  const after = await readAll(load, fleet);
+  await ask(load, { type: "stop", side: fleet.name }, "stopped");
+  const { p50Ms, p99Ms, count } = await ask(load, { type: "readLatencies", side: fleet.name }, "latencies");
+  const { perSecond, saturation } = compare(before, after, fleet.name);
+  return { ratePerSecond, achievedPerSecond: perSecond, saturation, p50Ms, p99Ms, count };
+}
