@@ -2,7 +2,7 @@
 
 export type LogFormat = "pretty" | "json";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
-export type FabricName = "stock";
+export type FabricName = "routed" | "stock";
 
 /** Where a value came from, for `signalbox check`. */
 export type ConfigOrigin = "flag" | "environment" | "file" | "default";
@@ -31,6 +31,10 @@ export interface SignalboxConfig {
   readonly keepAliveTimeoutMs: number;
   readonly maxHeadBytes: number;
   readonly maxPendingConnections: number;
+  /** Bytes that may wait for one worker in the router, and for the router in one worker. */
+  readonly maxOutboxBytes: number;
+  /** Rooms beyond which a worker gets every message instead of announcing them. */
+  readonly maxRoomsPerWorker: number;
   readonly slowStartMs: number;
   readonly restartBackoffMinMs: number;
   readonly restartBackoffMaxMs: number;

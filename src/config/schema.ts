@@ -58,10 +58,12 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
   },
   fabric: {
     group: "Application and workers",
-    kind: oneOf(["stock"]),
+    kind: oneOf(["routed", "stock"]),
     defaultValue: "stock",
     placeholder: "NAME",
-    description: "How the workers reach each other; stock is the cluster adapter of Socket.IO, unchanged.",
+    description:
+      "How the workers reach each other: routed sends a message only to workers with somebody in the room; " +
+      "stock is the cluster adapter of Socket.IO, unchanged.",
   },
   watch: {
     group: "Application and workers",
@@ -186,6 +188,24 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     description:
       "Connections that may wait to send their head, and as many for a ready worker; beyond it the oldest without " +
       "a head is closed and new requests get 503, which bounds the memory of a burst.",
+  },
+  maxOutboxBytes: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(65_536, 1_073_741_824),
+    defaultValue: 33_554_432,
+    placeholder: "BYTES",
+    description:
+      "Bytes that may wait for one worker in the router, and for the router in one worker (fabric routed); beyond it " +
+      "messages are lost, which is counted, and the clients of that worker reconnect.",
+  },
+  maxRoomsPerWorker: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1, 10_000_000),
+    defaultValue: 200_000,
+    placeholder: "COUNT",
+    description:
+      "Rooms with members on one worker, beyond which it gets every message instead of announcing them " +
+      "(fabric routed); it bounds the memory of the router.",
   },
   slowStartMs: {
     group: "Restarts",

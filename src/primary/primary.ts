@@ -160,6 +160,9 @@ class Host {
           region: config.region,
           appPath: this.#appPath,
           fabric: config.fabric,
+          routerSocketPath: this.#paths.routerSocketPath,
+          maxOutboxBytes: config.maxOutboxBytes,
+          maxRoomsPerWorker: config.maxRoomsPerWorker,
           startTimeoutMs: config.startTimeoutMs,
           headTimeoutMs: config.headTimeoutMs,
           maxHeadBytes: config.maxHeadBytes,
@@ -205,7 +208,10 @@ class Host {
       case "stock": {
         const { setupPrimary } = await import("@socket.io/cluster-adapter");
         setupPrimary();
+        break;
       }
+      case "routed":
+        break;
     }
   }
 

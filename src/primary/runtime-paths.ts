@@ -20,6 +20,7 @@ export interface RuntimePaths {
   /** Private (0700) directory of this host. */
   readonly instanceDir: string;
   readonly controlSocketPath: string;
+  readonly routerSocketPath: string;
 }
 
 /** `sun_path` holds 108 bytes with its final zero; Node cuts longer paths in silence. */
@@ -61,5 +62,10 @@ export function computeRuntimePaths(input: { readonly config: SignalboxConfig } 
         `and the limit is ${maxSocketPathBytes}. Set SIGNALBOX_RUNTIME_DIR to a shorter directory.`,
     );
   }
-  return { baseDir, instanceDir, controlSocketPath: join(instanceDir, "control.sock") };
+  return {
+    baseDir,
+    instanceDir,
+    controlSocketPath: join(instanceDir, "control.sock"),
+    routerSocketPath: join(instanceDir, "router.sock"),
+  };
 }

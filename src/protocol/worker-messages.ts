@@ -1,6 +1,6 @@
 /** What primary and worker say to each other over Node's IPC channel: control only, never application messages. */
 
-import type { LogFormat, LogLevel } from "../config/config.js";
+import type { FabricName, LogFormat, LogLevel } from "../config/config.js";
 
 /** What a worker needs to know to begin. Sent once, in answer to `hello`. */
 export interface WorkerInit {
@@ -10,7 +10,13 @@ export interface WorkerInit {
   readonly region: string;
   /** Absolute path of the application module. */
   readonly appPath: string;
-  readonly fabric: "stock";
+  readonly fabric: FabricName;
+  /** Where the router listens; there is one only with the fabric `routed`. */
+  readonly routerSocketPath: string;
+  /** What may wait for the router. */
+  readonly maxOutboxBytes: number;
+  /** Beyond it, everything is asked for instead of announcing rooms. */
+  readonly maxRoomsPerWorker: number;
   /** Path of the private Unix socket that this worker is to listen on. */
   readonly socketPath: string;
   readonly startTimeoutMs: number;

@@ -1,6 +1,7 @@
 /** Gives the adapter factory of a fabric. */
 
 import type { Namespace } from "socket.io";
+import { AppStartError } from "../errors.js";
 import type { WorkerInit } from "../protocol/worker-messages.js";
 
 export type AdapterFactory = (namespace: Namespace) => object;
@@ -14,5 +15,7 @@ export async function createFabricAdapter(fabric: WorkerInit["fabric"]): Promise
       process.setMaxListeners(0);
       return createAdapter() as AdapterFactory;
     }
+    case "routed":
+      throw new AppStartError("SIGNALBOX_APP_UNSUPPORTED", "the fabric routed is not part of this build.");
   }
 }

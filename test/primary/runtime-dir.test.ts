@@ -22,13 +22,18 @@ import type { RuntimePaths } from "../../src/primary/runtime-paths.js";
 
 const uid = process.getuid?.() ?? 0;
 let directory = "";
-let paths: RuntimePaths = { baseDir: "", instanceDir: "", controlSocketPath: "" };
+let paths: RuntimePaths = { baseDir: "", instanceDir: "", controlSocketPath: "", routerSocketPath: "" };
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "sbx-dir-"));
   const baseDir = join(directory, "base");
   const instanceDir = join(baseDir, "host");
-  paths = { baseDir, instanceDir, controlSocketPath: join(instanceDir, "control.sock") };
+  paths = {
+    baseDir,
+    instanceDir,
+    controlSocketPath: join(instanceDir, "control.sock"),
+    routerSocketPath: join(instanceDir, "router.sock"),
+  };
 });
 
 afterEach(() => rmSync(directory, { recursive: true, force: true }));

@@ -47,6 +47,7 @@ describe("the base directory is", () => {
         baseDir,
         instanceDir: `${baseDir}/127.0.0.1-3000`,
         controlSocketPath: `${baseDir}/127.0.0.1-3000/control.sock`,
+        routerSocketPath: `${baseDir}/127.0.0.1-3000/router.sock`,
       });
     });
   }
