@@ -1,0 +1,278 @@
+/** A host of four workers on one fabric, each of which does what a test says, and clients placed on the workers. */
+
+import { fileURLToPath } from "node:url";
+import type { Namespace, Server, Socket } from "socket.io";
+import { parseAddress } from "../../../../src/address/address.js";
+import { pause, startHost, type TestHost } from "../../../support/host.js";
+import { type ControlledWorker, ControlServer } from "./control-server.js";
+import type { Heard } from "./ear.js";
+import type { Fabric } from "./fabrics.js";
+import { ModernClient, type ModernTransport } from "./modern-client.js";
+import { OldClient, type OldTransport } from "./old-client.js";
+import { recordCalls } from "./recorded-calls.js";
+
+export type Client = ModernClient | OldClient;
+export type Transport = ModernTransport | OldTransport;
+/** One of each worker, by slot. */
+export type Four<Item> = readonly [Item, Item, Item, Item];
+
+export interface StageOptions {
+  /** Socket.IO's own, in every worker; JSON. */
+  readonly serverOptions?: Readonly<Record<string, unknown>>;
+  /** Another parser than Socket.IO's own, in every worker and client. */
+  readonly parser?: "msgpack";
+}
+
+export interface ClientOptions {
+  readonly nsp?: string;
+  readonly transport?: Transport;
+  readonly auth?: Readonly<Record<string, unknown>>;
+  /** A modern client whose connection is shared. */
+  readonly beside?: ModernClient;
+}
+
+/** What `fetchSockets` gives. */
+export type RemoteSocket = Awaited<ReturnType<Server["fetchSockets"]>>[number];
+
+export const workerCount = 4;
+const slots = [0, 1, 2, 3] as const;
+/** Nothing here takes this long; what does has failed. */
+const patienceMs = 10_000;
+const maxRounds = 32;
+
+interface Target {
+  readonly nsp?: string;
+  readonly parent?: "regex" | "function";
+  readonly socket?: string;
+}
+
+/** A worker as the tests see it: what is done with `io` and its parts here is done there. */
+export class StageWorker {
+  readonly #control: ControlServer;
+  readonly slot: number;
+
+  constructor(control: ControlServer, slot: number) {
+    this.#control = control;
+    this.slot = slot;
+  }
+
+  /** The process that has the slot now. */
+  get process(): ControlledWorker {
+    return this.#control.worker(this.slot);
+  }
+
+  /** Does it all in one turn of the event loop; resolves with what the last statement gives. */
+  async io<Result = unknown>(use: (io: Server) => unknown): Promise<Result> {
+    return await this.#run({}, recordCalls(use));
+  }
+
+  async of<Result = unknown>(nsp: string, use: (nsp: Namespace) => unknown): Promise<Result> {
+    return await this.#run({ nsp }, recordCalls(use));
+  }
+
+  /** The same with the parent of dynamic namespaces: `/dynamic-…` by a regular expression, `/chosen-…` by a function. */
+  async parent<Result = unknown>(parent: "regex" | "function", use: (nsp: Namespace) => unknown): Promise<Result> {
+    return await this.#run({ parent }, recordCalls(use));
+  }
+
+  /** The same with a socket of this worker. */
+  async socket<Result = unknown>(client: Client, use: (socket: Socket) => unknown): Promise<Result> {
+    return await this.#run({ nsp: client.nsp, socket: client.id }, recordCalls(use));
+  }
+
+  /** The same with what `fetchSockets` gives here for a socket of another worker. */
+  async remote<Result = unknown>(client: Client, use: (socket: RemoteSocket) => unknown): Promise<Result> {
+    const chains = recordCalls(use);
+    return await this.process.ask("runRemote", { target: { nsp: client.nsp }, id: client.id, chains });
+  }
+
+  async #run<Result>(target: Target, chains: unknown): Promise<Result> {
+    return await this.process.ask<Result>("run", { target, chains });
+  }
+}
+
+/** One client on each worker. */
+export class Cast {
+  readonly clients: Four<Client>;
+  readonly #stage: Stage;
+
+  constructor(stage: Stage, clients: Four<Client>) {
+    this.#stage = stage;
+    this.clients = clients;
+  }
+
+  /**
+   * What each has heard since, in order: all that was sent before is there when a marker that the same worker sends
+   * last is there, because the messages of one worker keep their order on their way to a client.
+   */
+  async hear(from: number): Promise<Heard[][]> {
+    return await this.#stage.hear(from, this.clients);
+  }
+}
+
+export class Stage {
+  readonly fabric: Fabric;
+  readonly workers: Four<StageWorker>;
+  readonly #options: StageOptions;
+  readonly #control = new ControlServer();
+  #host: TestHost | undefined;
+  #clients: Client[] = [];
+  #lastName = 0;
+
+  constructor(fabric: Fabric, options: StageOptions = {}) {
+    this.fabric = fabric;
+    this.#options = options;
+    const worker = (slot: number): StageWorker => new StageWorker(this.#control, slot);
+    this.workers = [worker(0), worker(1), worker(2), worker(3)];
+  }
+
+  get host(): TestHost {
+    if (this.#host === undefined) throw new Error("the stage is not open");
+    return this.#host;
+  }
+
+  async open(): Promise<void> {
+    await this.#control.open();
+    const { serverOptions, parser } = this.#options;
+    this.#host = await startHost({
+      app: fileURLToPath(new URL("../fixtures/stage-app.mjs", import.meta.url)),
+      workers: workerCount,
+      env: {
+        SIGNALBOX_FABRIC: this.fabric,
+        SIGNALBOX_SLOW_START_MS: "0",
+        SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20",
+        CONTRACT_SETTINGS: JSON.stringify({ controlPath: this.#control.path, serverOptions, parser }),
+      },
+    });
+    for (const nsp of ["/", "/other"]) await this.waitForServers(nsp, workerCount);
+  }
+
+  /** Resolves when the adapters of a namespace know of so many servers on each of these workers. */
+  async waitForServers(nsp: string, count: number, on: readonly number[] = slots): Promise<void> {
+    const deadlineMs = performance.now() + patienceMs;
+    for (;;) {
+      const counts = await Promise.all(on.map(async (slot) => await this.countServers(slot, nsp)));
+      if (counts.every((each) => each === count)) return;
+      if (performance.now() > deadlineMs) throw new Error(`workers count ${counts.join(", ")} servers in ${nsp}`);
+      await pause(5);
+    }
+  }
+
+  async countServers(slot: number, nsp = "/"): Promise<number> {
+    return await this.at(slot).of<number>(nsp, (namespace) => namespace.adapter.serverCount());
+  }
+
+  at(slot: number): StageWorker {
+    const worker = this.workers[slot];
+    if (worker === undefined) throw new Error(`there is no worker ${slot}`);
+    return worker;
+  }
+
+  /** The worker that a client is on. */
+  of(client: Client): StageWorker {
+    return this.at(readSlot(client));
+  }
+
+  /** A name that no other test of this stage has. */
+  name(kind: string): string {
+    this.#lastName++;
+    return `${kind}-${this.#lastName}`;
+  }
+
+  /** One client on each worker; `transports` by slot. */
+  async gather(options: ClientOptions & { transports?: Four<Transport> } = {}): Promise<Cast> {
+    const { transports, ...rest } = options;
+    const wishes = slots.map((slot) => {
+      const transport = transports?.[slot];
+      return { slot, options: { ...rest, ...(transport !== undefined && { transport }) } };
+    });
+    return new Cast(this, (await this.#place(wishes)) as unknown as Four<Client>);
+  }
+
+  /** A client on that worker. */
+  async connect(slot: number, options: ClientOptions = {}): Promise<Client> {
+    const [client] = await this.#place([{ slot, options }]);
+    return client as Client;
+  }
+
+  async connectModern(
+    slot: number,
+    options: ClientOptions & { transport?: ModernTransport } = {},
+  ): Promise<ModernClient> {
+    return (await this.connect(slot, options)) as ModernClient;
+  }
+
+  /** A client on whatever worker the primary chooses. */
+  async connectAnywhere(options: ClientOptions = {}): Promise<Client> {
+    const { nsp = "/", transport = "websocket", auth, beside } = options;
+    const { url } = this.host;
+    if (transport === "old websocket" || transport === "old polling") {
+      const client = new OldClient({ url, nsp, transport });
+      this.#clients.push(client);
+      await client.ready();
+      return client;
+    }
+    const client = new ModernClient({ url, nsp, transport, auth, beside, parser: this.#options.parser });
+    this.#clients.push(client);
+    await client.ready(transport);
+    return client;
+  }
+
+  /** The primary chooses the worker: who landed on the wrong one stays there while others try, and then leaves. */
+  async #place(wishes: readonly { slot: number; options: ClientOptions }[]): Promise<Client[]> {
+    const placed = new Map<(typeof wishes)[number], Client>();
+    const strays: Client[] = [];
+    for (let round = 0; placed.size < wishes.length; round++) {
+      if (round === maxRounds) throw new Error(`clients did not come to their workers in ${maxRounds} rounds`);
+      const open = wishes.filter((wish) => !placed.has(wish));
+      // Later one at a time: the workers take turns, and two at a time could miss theirs for ever.
+      const tried = round === 0 ? open : open.slice(0, 1);
+      const arrived = await Promise.all(
+        tried.map(async ({ options }) => ({ client: await this.connectAnywhere(options), options })),
+      );
+      for (const { client, options } of arrived) {
+        const isLike = ({ slot, options: wished }: (typeof wishes)[number]): boolean =>
+          slot === readSlot(client) && wished.transport === options.transport;
+        const wish = open.find((each) => !placed.has(each) && isLike(each));
+        if (wish === undefined) strays.push(client);
+        else placed.set(wish, client);
+      }
+    }
+    await Promise.all(strays.map(async (stray) => await this.leave(stray)));
+    return wishes.map((wish) => placed.get(wish) as Client);
+  }
+
+  /** A client leaves, and its worker has noticed. */
+  async leave(client: Client): Promise<void> {
+    const { id } = client;
+    client.close();
+    const isGone = ({ kind, id: gone }: { kind: string; id?: unknown }): boolean =>
+      kind === "disconnect" && gone === id;
+    await this.of(client).process.waitForNote(isGone, `${id} left`);
+  }
+
+  async hear(from: number, clients: readonly Client[]): Promise<Heard[][]> {
+    const marker = this.name("marker");
+    const nsp = clients[0]?.nsp ?? "/";
+    await this.at(from).of(nsp, (namespace) => namespace.emit(marker));
+    return await Promise.all(clients.map(async (client) => await client.ear.takeBefore(marker)));
+  }
+
+  /** All clients leave, and resolves when no worker has a session any more. */
+  async dismiss(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close();
+    await Promise.all(this.workers.map(async (worker) => await worker.process.ask("idle")));
+  }
+
+  async close(): Promise<void> {
+    await this.#host?.[Symbol.asyncDispose]();
+    this.#control.close();
+  }
+}
+
+/** Every id of a client is an address, behind the namespace's name in Engine.IO 3. */
+function readSlot(client: Client): number {
+  const address = parseAddress(client.id.slice(client.id.indexOf("#") + 1));
+  if (address === undefined) throw new Error(`${client.id} is no address`);
+  return address.workerSlot;
+}
