@@ -8,6 +8,7 @@ export type RoomName = string | number;
 
 const textType = 0x73; // "s"
 const numberType = 0x6e; // "n"
+const notANumber = Uint8Array.of(0x7f, 0xf8, 0, 0, 0, 0, 0, 0);
 
 /**
  * The bytes of a room: its type, then UTF-8 or a 64-bit float. Undefined for what cannot be encoded: other types, text
@@ -28,6 +29,8 @@ export function encodeRoom(room: unknown): Buffer | undefined {
     bytes[0] = numberType;
     // Sets and Maps hold 0 and -0 to be the same, and so do rooms.
     bytes.writeDoubleBE(room === 0 ? 0 : room, 1);
+    // And so with every NaN, whose bits differ: 0/0 has the sign set where the constant has not.
+    if (Number.isNaN(room)) bytes.set(notANumber, 1);
     return bytes;
   }
   return undefined;
