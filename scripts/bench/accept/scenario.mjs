@@ -259,7 +259,7 @@ export async function run(args) {
           console.log(
             `${KINDS[kind].padEnd(15)} ${side.name.padEnd(12)} ${turn + 1}/${settings.windows}  ${window.perSecond.toFixed(0).padStart(6)}/s  ` +
               `${window.perSecondAndCore.toFixed(0).padStart(6)}/s and core  ${window.totalUs.toFixed(0).padStart(5)} µs = ${window.primaryUs.toFixed(0)} primary + ` +
-              `${window.workersUs.toFixed(0)} workers  server CPU ${(window.saturation * 100).toFixed(0)} %${window.failed > 0 ? `  ${window.failed} failed` : ""}${describeDoubt(window)}`,
+              `${window.workersUs.toFixed(0)} workers  server CPU ${(window.saturation * 100).toFixed(0)} %${window.failed > 0 ? `  ${window.failed} failed` : ""}${describeDoubt({ ...window, loadBusy: window.loadCpu })}`,
           );
         }
       }

@@ -34,7 +34,9 @@ function compare(before, after, side) {
     usPerMessage: { ...usPerMessage, total: (fleetCpuSeconds / completed) * 1e6 },
     saturation: fleetCpuSeconds / seconds,
     othersOnServerCore: Math.max(0, (after.coreBusySeconds - before.coreBusySeconds - fleetCpuSeconds) / seconds),
-    loadCpu: (after.counters.cpuUs - before.counters.cpuUs) / 1e6 / seconds,
+    loadBusy: 1 - (after.counters.idleMs - before.counters.idleMs) / 1_000 / seconds,
+    // The load never sleeps: what it did not get of its core, others had.
+    othersOnLoadCore: Math.max(0, 1 - (after.counters.cpuUs - before.counters.cpuUs) / 1e6 / seconds),
   };
 }
 

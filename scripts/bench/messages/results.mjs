@@ -23,7 +23,7 @@ export function summarizeWorkload({ workload, sides, windows, latencies, rssByte
     ),
     rssBytes: rssBytesBySide[side],
     leastSaturation: Math.min(...own(side).map(({ saturation }) => saturation)),
-    mostLoadCpu: Math.max(...own(side).map(({ loadCpu }) => loadCpu)),
+    mostLoadBusy: Math.max(...own(side).map(({ loadBusy }) => loadBusy)),
     counters: countersBySide[side],
     latencies: summarizeLatencies(latencies.filter((latency) => latency.side === side)),
   }));

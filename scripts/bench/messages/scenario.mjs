@@ -143,7 +143,7 @@ async function measureWindows({ load, fleets, settings, say }) {
       say(
         `${fleet.name.padEnd(10)} ${turn + 1}/${settings.windows}  ${window.perSecond.toFixed(0).padStart(6)}/s  ` +
           `${window.perSecondAndCore.toFixed(0).padStart(6)}/s and core  server CPU ${(window.saturation * 100).toFixed(0)} %  ` +
-          `load CPU ${(window.loadCpu * 100).toFixed(0)} %${describeDoubt(window)}`,
+          `load busy ${(window.loadBusy * 100).toFixed(0)} %${describeDoubt(window)}`,
       );
     }
   }

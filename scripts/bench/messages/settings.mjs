@@ -62,7 +62,6 @@ export function readSettings(args, startedAt) {
   const jsonFile = resolve(values.json ?? join(RESULTS_DIR, `messages-${stamp}.json`));
   return {
     workloads: readNames(values, "scenarios", Object.keys(WORKLOADS)),
-    sides: readSides(values),
     windows: count("windows", 1, 50),
     windowS: seconds("window-s", 0.2),
     warmupS: seconds("warmup-s", 0),
@@ -72,6 +71,7 @@ export function readSettings(args, startedAt) {
     workers: count("workers", 1, 32),
     clients: count("clients", 4, 2_000),
     outstanding: count("outstanding", 1, 20_000),
+    sides: readSides(values),
     hasGates: values.gates,
     jsonFile: checkDirectory("json", jsonFile, values.json),
     svgFile: checkDirectory("svg", resolve(values.svg ?? `${jsonFile.replace(/\.json$/, "")}.svg`), values.svg),

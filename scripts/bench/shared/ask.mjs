@@ -22,6 +22,10 @@ export function ask({ name, child }, message, answerType) {
     };
     child.on("message", listen);
     child.on("exit", giveUp);
-    child.send(message);
+    child.send(message, (error) => {
+      if (error) {
+        giveUp(); // its end has closed the channel and will be told, or was told before
+      }
+    });
   });
 }

@@ -6,9 +6,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { listTree } from "./cpu.mjs";
 
 const started = new Set();
+let isEnding = false;
 
 /** Starts `node <args>` on one core. Output is kept back and shown when the process ends unasked. */
 export function startPinned({ name, core, args, env = {}, ipc = false }) {
+  if (isEnding) {
+    throw new Error("the benchmark is ending");
+  }
   const child = spawn("taskset", ["-c", String(core), process.execPath, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe", ...(ipc ? ["ipc"] : [])],
@@ -95,7 +99,9 @@ function isAlive(pid) {
   }
 }
 
+/** The end: nothing is started any more. */
 export async function stopAll() {
+  isEnding = true;
   await Promise.all([...started].map(stop));
 }
 
