@@ -31,7 +31,7 @@ export interface BroadcastPart {
 export function encodeWebSocketText(text: string): Buffer {
   const textBytes = Buffer.byteLength(text);
   const payloadBytes = textBytes + 1;
-  const headBytes = payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
+  const headBytes = measureHead(payloadBytes);
   const frame = Buffer.allocUnsafe(headBytes + payloadBytes);
   frame[0] = finalText;
   if (headBytes === 2) {
@@ -50,23 +50,40 @@ export function encodeWebSocketText(text: string): Buffer {
   return frame;
 }
 
+/** RFC 6455 wants the shortest form of a length; browsers close a connection on any other. */
+function measureHead(payloadBytes: number): number {
+  if (payloadBytes < 126) return 2;
+  return payloadBytes < 65_536 ? 4 : 10;
+}
+
 /** The packet's text in a frame that `encodeWebSocketText` made. @throws FrameError when it is not such a frame */
 export function decodeWebSocketText(frame: Buffer): string {
   const at = findText(frame);
   return decodeUtf8(frame, at, frame.length);
 }
 
-/** Where the text begins. @throws FrameError when header and length do not agree */
+/**
+ * Where the text begins. Clients get the frame as it is, so its head is held to every bit.
+ * @throws FrameError when the head is not the one of a text frame of this length
+ */
 export function findText(frame: Buffer): number {
   const short = frame[1];
   const headBytes = short === undefined || short < 126 ? 2 : short === 126 ? 4 : 10;
   if (frame.length <= headBytes || frame[0] !== finalText || short === undefined || frame[headBytes] !== messageType) {
     throw new FrameError("bad-text", "a text part is not a WebSocket frame of an Engine.IO message");
   }
-  const payloadBytes =
-    headBytes === 2 ? short : headBytes === 4 ? frame.readUInt16BE(2) : Number(frame.readBigUInt64BE(2));
-  if (payloadBytes !== frame.length - headBytes) throw new FrameError("bad-text", "a text part has another length");
+  const payloadBytes = readPayloadBytes(frame, short);
+  if (payloadBytes !== frame.length - headBytes || measureHead(payloadBytes) !== headBytes) {
+    throw new FrameError("bad-text", "a text part has another length");
+  }
   return headBytes + 1;
+}
+
+/** Undefined for a frame that says it is masked. */
+function readPayloadBytes(frame: Buffer, short: number): number | undefined {
+  if (short < 126) return short;
+  if (short === 126) return frame.readUInt16BE(2);
+  return short === 127 ? Number(frame.readBigUInt64BE(2)) : undefined;
 }
 
 export function measureBroadcastBody(parts: readonly BroadcastPart[]): number {
