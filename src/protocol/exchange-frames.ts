@@ -10,8 +10,8 @@ export const commands = { socketsJoin: 1, socketsLeave: 2, disconnectSockets: 3,
 export const requests = { fetchSockets: 1, serverSideEmit: 2, broadcast: 3 } as const;
 export type RequestType = (typeof requests)[keyof typeof requests];
 
-/** `ack` may come many times before `settled`; `answer` and `settled` are a member's last word. */
-export const responses = { answer: 1, ack: 2, settled: 3 } as const;
+/** `ack` may come many times before `settled`; each of the others is a member's last word. `failed` says why. */
+export const responses = { answer: 1, ack: 2, settled: 3, failed: 4 } as const;
 
 /** Body of a command that names rooms: `u8 command, u16 rooms`, the rooms. The router reads it of `socketsJoin`. */
 export function encodeRoomsCommand(command: number, rooms: readonly Uint8Array[]): Buffer {

@@ -14,6 +14,7 @@ export const frameKinds = {
   floodMe: 6,
   pong: 7,
   joinsDone: 8,
+  unsent: 9,
   // Router to worker.
   welcome: 16,
   refused: 17,

@@ -42,6 +42,44 @@ export interface Sibling {
   readonly isStalled: boolean;
 }
 
+/** What a worker counts of the fabric `routed`; each is the total since the worker began. */
+export interface FabricCounts {
+  /** Broadcasts of other workers that had a receiver here. */
+  readonly broadcastsReceived: number;
+  /** Broadcasts of other workers that had none here: over-delivered, and filtered. */
+  readonly broadcastsFiltered: number;
+  /** Packets of other workers that were decoded, since a listener wanted them. */
+  readonly packetsDecoded: number;
+  /** Packets of other workers that were encoded anew: for an acknowledgement, or another parser. */
+  readonly packetsReencoded: number;
+  /** Messages of this worker that could not be sent to others: too long, too many rooms. */
+  readonly messagesRefused: number;
+  /** Messages of others that could not be read. */
+  readonly messagesUnreadable: number;
+  /** Volatile messages of this worker that were dropped. */
+  readonly volatileDropped: number;
+  /** Messages of this worker that never reached the router. */
+  readonly framesUnsent: number;
+  /** Messages for this worker that the router gave up. */
+  readonly framesMissed: number;
+  /** Joins that the router did not acknowledge in time. */
+  readonly lateJoins: number;
+}
+
+/** Another fabric, or nothing yet. */
+export const noFabricCounts: FabricCounts = {
+  broadcastsReceived: 0,
+  broadcastsFiltered: 0,
+  packetsDecoded: 0,
+  packetsReencoded: 0,
+  messagesRefused: 0,
+  messagesUnreadable: 0,
+  volatileDropped: 0,
+  framesUnsent: 0,
+  framesMissed: 0,
+  lateJoins: 0,
+};
+
 /** Counts that a worker adds up and the primary shows; each is the total since the worker began. */
 export interface WorkerCounts {
   /** Requests whose sid Engine.IO did not know: dead worker, other host, garbage. */
@@ -66,7 +104,7 @@ export type MessageToPrimary =
   | { readonly type: "signalbox:hello" }
   | { readonly type: "signalbox:ready" }
   | { readonly type: "signalbox:start-failed"; readonly code: StartFailureCode; readonly message: string }
-  | { readonly type: "signalbox:counts"; readonly counts: WorkerCounts }
+  | { readonly type: "signalbox:counts"; readonly counts: WorkerCounts; readonly fabric: FabricCounts }
   | { readonly type: "signalbox:run-once-claim"; readonly name: string }
   | { readonly type: "signalbox:run-once-release"; readonly name: string }
   /** Sessions that began and ended since the last such message. */
@@ -110,6 +148,10 @@ function isCounts(value: unknown): value is WorkerCounts {
   );
 }
 
+function isFabricCounts(value: unknown): value is FabricCounts {
+  return isFields(value) && Object.keys(noFabricCounts).every((key) => isCount(value[key]));
+}
+
 function isSibling(value: unknown): value is Sibling {
   return (
     isFields(value) &&
@@ -136,7 +178,8 @@ export function parseMessageToPrimary(raw: unknown): MessageToPrimary | undefine
         return undefined;
       return { type: raw.type, code: raw.code as StartFailureCode, message: raw.message };
     case "signalbox:counts":
-      return isCounts(raw.counts) ? { type: raw.type, counts: raw.counts } : undefined;
+      if (!isCounts(raw.counts) || !isFabricCounts(raw.fabric)) return undefined;
+      return { type: raw.type, counts: raw.counts, fabric: raw.fabric };
     case "signalbox:run-once-claim":
     case "signalbox:run-once-release":
       if (typeof raw.name !== "string" || raw.name.length > maxRunOnceNameLength) return undefined;

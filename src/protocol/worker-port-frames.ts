@@ -21,7 +21,9 @@ export type WorkerToRouter =
   | { readonly type: "flood-me"; readonly isOn: boolean }
   | { readonly type: "pong"; readonly token: number }
   /** How many `socketsJoin` commands of this connection have been carried out and announced. */
-  | { readonly type: "joins-done"; readonly count: number };
+  | { readonly type: "joins-done"; readonly count: number }
+  /** Frames that did not fit the worker's outbox while there was no way to the router. */
+  | { readonly type: "unsent"; readonly frames: number };
 
 export type RouterToWorker =
   | { readonly type: "welcome"; readonly version: number; readonly incarnation: string }
@@ -67,6 +69,8 @@ export function encodeWorkerToRouter(message: WorkerToRouter): Buffer {
       return new ByteWriter(frameKinds.pong).u32(message.token).finish();
     case "joins-done":
       return new ByteWriter(frameKinds.joinsDone).u32(message.count).finish();
+    case "unsent":
+      return new ByteWriter(frameKinds.unsent).u32(message.frames).finish();
   }
 }
 
@@ -103,6 +107,8 @@ function readWorkerToRouter(kind: number | undefined, reader: ByteReader): Worke
       return { type: "pong", token: reader.u32() };
     case frameKinds.joinsDone:
       return { type: "joins-done", count: reader.u32() };
+    case frameKinds.unsent:
+      return { type: "unsent", frames: reader.u32() };
     default:
       return undefined;
   }

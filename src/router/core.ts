@@ -305,6 +305,10 @@ export class RouterCore {
       case "joins-done":
         this.#forwarding.settleJoins(port, message.count);
         break;
+      case "unsent":
+        this.counters.unsentFrames += message.frames;
+        this.#effects.note({ type: "unsent", place: port.place, lostFrames: message.frames });
+        break;
       case "hello":
       case undefined:
         this.counters.badFrames++;

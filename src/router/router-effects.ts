@@ -17,6 +17,8 @@ export type RouterNote =
   /** Its outbox is full: what waits is given up, and the worker will be told. */
   | { readonly type: "overflowed"; readonly place: string }
   | { readonly type: "loss-told"; readonly place: string; readonly lostFrames: number }
+  /** A worker had to throw away what it had for the router. */
+  | { readonly type: "unsent"; readonly place: string; readonly lostFrames: number }
   | { readonly type: "flooded"; readonly place: string }
   | { readonly type: "not-flooded"; readonly place: string }
   /** A worker that was expected back did not come. */
@@ -42,6 +44,8 @@ export interface RouterCounters {
   droppedVolatile: number;
   /** (frame, worker) pairs of frames that should have been kept. */
   lostFrames: number;
+  /** Frames that workers threw away before they reached the router. */
+  unsentFrames: number;
   unroutableResponses: number;
   badFrames: number;
   interestChanges: number;
@@ -56,6 +60,7 @@ export function emptyCounters(): RouterCounters {
     bytesOut: 0,
     droppedVolatile: 0,
     lostFrames: 0,
+    unsentFrames: 0,
     unroutableResponses: 0,
     badFrames: 0,
     interestChanges: 0,

@@ -101,6 +101,13 @@ export class Outbox {
     return blocks;
   }
 
+  /** Takes what is urgent only. */
+  takeUrgent(maxBytes: number): Buffer[] {
+    const blocks: Buffer[] = [];
+    if (this.#urgent.queuedBytes > 0) this.#urgent.take(maxBytes, blocks);
+    return blocks;
+  }
+
   /** Gives back what has been written. */
   release(blocks: readonly Buffer[]): void {
     for (const block of blocks) this.#frames.release(block);

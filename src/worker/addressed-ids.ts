@@ -44,18 +44,26 @@ interface SocketMaker {
  * A middleware would come too late: it leaks the socket in `_preConnectSockets`, and in child namespaces it runs after
  * the application's. Recovered sockets and Engine.IO 3 clients keep the id they have.
  */
-export function addressSockets(namespace: Namespace, generateId: () => string): void {
+export function addressSockets(namespace: Namespace, generateId: () => string | undefined): void {
   const maker = namespace as unknown as SocketMaker;
   const createSocket = maker._createSocket.bind(namespace);
   maker._createSocket = async (client, auth) => {
     const socket = await createSocket(client, auth);
-    if (!socket.recovered && client.conn.protocol !== 3) Object.assign(socket, { id: generateId() });
+    if (socket.recovered || client.conn.protocol === 3) return socket;
+    const id = generateId();
+    if (id !== undefined) Object.assign(socket, { id });
     return socket;
   };
 }
 
-/** The adapter factory itself stays unchanged; each namespace it is called for makes addressed sockets. */
-export function withAddressedSockets(createAdapter: AdapterFactory, generateId: () => string): AdapterFactory {
+/**
+ * The adapter factory itself stays unchanged; each namespace it is called for makes addressed sockets.
+ * @param generateId undefined as long as this worker's place is not known: the socket keeps its own id then
+ */
+export function withAddressedSockets(
+  createAdapter: AdapterFactory,
+  generateId: () => string | undefined,
+): AdapterFactory {
   // A namespace whose adapter is set anew must not be wrapped twice.
   const addressed = new WeakSet<Namespace>();
   // Socket.IO calls the factory with `new`, so it cannot be an arrow function.

@@ -1,21 +1,57 @@
-/** Gives the adapter factory of a fabric. */
+/** Gives the adapter factory of a fabric, and what else there is to know about it. */
 
 import type { Namespace } from "socket.io";
-import { AppStartError } from "../errors.js";
-import type { WorkerInit } from "../protocol/worker-messages.js";
+import { encodePlace } from "../address/address.js";
+import type { Logger } from "../logging.js";
+import { type FabricCounts, noFabricCounts, type WorkerInit } from "../protocol/worker-messages.js";
 
 export type AdapterFactory = (namespace: Namespace) => object;
 
-/** `stock` on one host is `@socket.io/cluster-adapter`, unchanged. */
-export async function createFabricAdapter(fabric: WorkerInit["fabric"]): Promise<AdapterFactory> {
-  switch (fabric) {
+/** How this worker reaches the others. */
+export interface Fabric {
+  readonly createAdapter: AdapterFactory;
+  /** Resolves when the way to the others is open; not before the first adapter is made. */
+  readonly connected: Promise<void>;
+  readCounts(): FabricCounts;
+}
+
+export async function createFabric(init: WorkerInit, log: Logger): Promise<Fabric> {
+  switch (init.fabric) {
+    // On one host: `@socket.io/cluster-adapter`, unchanged.
     case "stock": {
       const { createAdapter } = await import("@socket.io/cluster-adapter");
       // That package adds a process listener for each namespace: Node's leak warning would be noise.
       process.setMaxListeners(0);
-      return createAdapter() as AdapterFactory;
+      return {
+        createAdapter: createAdapter() as AdapterFactory,
+        connected: Promise.resolve(),
+        readCounts: () => noFabricCounts,
+      };
     }
     case "routed":
-      throw new AppStartError("SIGNALBOX_APP_UNSUPPORTED", "the fabric routed is not part of this build.");
+      return await createRoutedFabric(init, log);
   }
+}
+
+async function createRoutedFabric(init: WorkerInit, log: Logger): Promise<Fabric> {
+  const { RoutedFabric } = await import("./fabric/routed-fabric.js");
+  const { RoutedAdapter } = await import("./fabric/routed-adapter.js");
+  const { resynchroniseClients } = await import("./fabric/resynchronise.js");
+  const fabric = new RoutedFabric({
+    maxOutboxBytes: init.maxOutboxBytes,
+    maxRooms: init.maxRoomsPerWorker,
+    resynchronise: resynchroniseClients,
+    log: {
+      debug: (message) => log.debug(message),
+      info: (message) => log.info(message),
+      warn: (message) => log.warn(message),
+    },
+  });
+  const place = encodePlace({ hostKey: init.hostKey, workerSlot: init.slot });
+  fabric.settle({ socketPath: init.routerSocketPath, place });
+  return {
+    createAdapter: (namespace) => new RoutedAdapter(namespace, fabric),
+    connected: fabric.welcomed,
+    readCounts: () => fabric.readCounts(),
+  };
 }

@@ -5,10 +5,13 @@
 
 import type { Server } from "socket.io";
 import type { SignalboxContext } from "./app-contract.js";
+import type { AdapterFactory } from "./fabric-adapter.js";
 
 /** The part of a worker that applications reach through `attach()`. The number is the version of this contract. */
 export interface WorkerRuntimeApi {
   adopt(io: Server): Promise<SignalboxContext>;
+  /** The adapter factory of the host's fabric, for applications that ask `signalbox/adapter` for one. */
+  readonly createAdapter: AdapterFactory;
 }
 
 const registryKey = Symbol.for("signalbox.worker-runtime.1");

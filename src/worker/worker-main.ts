@@ -1,12 +1,13 @@
 /** Composition root of a worker process: the only file that knows all its parts. Forked by the primary. */
 
+import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import { AppStartError, describeThrown } from "../errors.js";
 import { endLogs } from "../log-output.js";
 import { createLogger, type Logger } from "../logging.js";
-import type { MessageToWorker, StartFailureCode, WorkerInit } from "../protocol/worker-messages.js";
+import type { MessageToPrimary, MessageToWorker, StartFailureCode, WorkerInit } from "../protocol/worker-messages.js";
 import { captureConsole, captureUncaught } from "./console-capture.js";
 import { drainConnections } from "./drain.js";
-import { createFabricAdapter } from "./fabric-adapter.js";
+import { createFabric, type Fabric } from "./fabric-adapter.js";
 import { interceptListen } from "./listen-interception.js";
 import { watchParent } from "./parent-watch.js";
 import { PrimaryChannel } from "./primary-channel.js";
@@ -18,6 +19,8 @@ import { WorkerRuntime } from "./worker-runtime.js";
 
 /** Counts are for people and scrapers: once a second is often enough. */
 const reportIntervalMs = 1_000;
+/** The router is there before the workers are: this passes only when something is wrong with it. */
+const fabricPatienceMs = 2_000;
 
 class WorkerProcess {
   readonly #channel = new PrimaryChannel();
@@ -58,9 +61,9 @@ class WorkerProcess {
     });
     const jobs = new RunOnceJobs(this.#channel, log);
     // Before the application runs, so that attach() is complete when it returns, awaited or not.
-    const createAdapter = await createFabricAdapter(init.fabric);
-    const runtime = new WorkerRuntime(init, log, jobs, new SessionReports(this.#channel), createAdapter);
-    this.#channel.listen((message) => this.#obey(message, runtime, jobs, log));
+    const fabric = await createFabric(init, log);
+    const runtime = new WorkerRuntime(init, log, jobs, new SessionReports(this.#channel), fabric.createAdapter);
+    this.#channel.listen((message) => this.#obey(message, runtime, jobs, log, fabric));
     interceptListen((held) => runtime.takeListen(held));
     publishRuntime(runtime);
     const startDeadline = setTimeout(() => {
@@ -76,13 +79,15 @@ class WorkerProcess {
     } finally {
       clearTimeout(startDeadline);
     }
+    // A worker without its router serves its own clients: better that than none, if the router takes long.
+    await Promise.race([fabric.connected, setTimeoutPromise(fabricPatienceMs, undefined, { ref: false })]);
     if (this.#isEnding) return;
     this.#isReady = true;
     this.#channel.send({ type: "signalbox:ready" });
-    this.#reportCounts(runtime);
+    this.#reportCounts(runtime, fabric);
   }
 
-  #obey(message: MessageToWorker, runtime: WorkerRuntime, jobs: RunOnceJobs, log: Logger): void {
+  #obey(message: MessageToWorker, runtime: WorkerRuntime, jobs: RunOnceJobs, log: Logger, fabric: Fabric): void {
     switch (message.type) {
       case "signalbox:init":
         break;
@@ -93,12 +98,18 @@ class WorkerProcess {
         jobs.grant(message.name);
         break;
       case "signalbox:drain":
-        void this.#drain(message.deadlineMs, runtime, jobs, log);
+        void this.#drain(message.deadlineMs, runtime, jobs, log, fabric);
         break;
     }
   }
 
-  async #drain(deadlineMs: number, runtime: WorkerRuntime, jobs: RunOnceJobs, log: Logger): Promise<void> {
+  async #drain(
+    deadlineMs: number,
+    runtime: WorkerRuntime,
+    jobs: RunOnceJobs,
+    log: Logger,
+    fabric: Fabric,
+  ): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
     // Before any code of the application runs: it must not be able to keep this process.
@@ -117,15 +128,13 @@ class WorkerProcess {
         log,
       }),
     ]);
-    await this.#channel.sendLast({ type: "signalbox:counts", counts: runtime.gate.counts });
+    await this.#channel.sendLast(readCounts(runtime, fabric));
     await endProcess(0);
   }
 
   /** The report is also the sign that this event loop runs: a worker that sends none gets no new sessions. */
-  #reportCounts(runtime: WorkerRuntime): void {
-    setInterval(() => {
-      this.#channel.send({ type: "signalbox:counts", counts: { ...runtime.gate.counts } });
-    }, reportIntervalMs).unref();
+  #reportCounts(runtime: WorkerRuntime, fabric: Fabric): void {
+    setInterval(() => this.#channel.send(readCounts(runtime, fabric)), reportIntervalMs).unref();
   }
 
   async #failToStart(thrown: unknown): Promise<void> {
@@ -145,6 +154,10 @@ class WorkerProcess {
     await this.#failToStart(reason);
     await endProcess(1);
   }
+}
+
+function readCounts(runtime: WorkerRuntime, fabric: Fabric): MessageToPrimary {
+  return { type: "signalbox:counts", counts: { ...runtime.gate.counts }, fabric: fabric.readCounts() };
 }
 
 /** A reader of the log that has stopped must not keep this process. */

@@ -12,6 +12,7 @@ import type { Logger } from "../logging.js";
 import type { WorkerInit } from "../protocol/worker-messages.js";
 import { addressSessions, createIdGenerator, withAddressedSockets } from "./addressed-ids.js";
 import type { SignalboxContext } from "./app-contract.js";
+import { warnAboutUnsupportedOptions } from "./fabric/unsupported-options.js";
 import type { AdapterFactory } from "./fabric-adapter.js";
 import type { HeldListen } from "./listen-interception.js";
 import { RequestGate } from "./request-gate.js";
@@ -31,7 +32,7 @@ export class WorkerRuntime implements WorkerRuntimeApi {
   readonly #log: Logger;
   readonly #jobs: RunOnceJobs;
   readonly #reports: SessionReports;
-  readonly #createAdapter: AdapterFactory;
+  readonly createAdapter: AdapterFactory;
   readonly #generateId: () => string;
   readonly #drainHooks: (() => void | Promise<void>)[] = [];
   readonly #held = new Set<HeldListen>();
@@ -52,8 +53,8 @@ export class WorkerRuntime implements WorkerRuntimeApi {
     this.#log = log;
     this.#jobs = jobs;
     this.#reports = reports;
-    this.#createAdapter = createAdapter;
     this.#generateId = createIdGenerator(init.hostKey, init.slot);
+    this.createAdapter = withAddressedSockets(createAdapter, this.#generateId);
     this.#bound = new Promise((resolve, reject) => {
       this.#settleBound = { resolve, reject };
     });
@@ -89,8 +90,9 @@ export class WorkerRuntime implements WorkerRuntimeApi {
     if (this.#io === io) return this.#createContext(io);
     refuseUnsupported(io);
     this.#io = io;
-    warnAboutOptions(io, this.#log);
-    io.adapter(withAddressedSockets(this.#createAdapter, this.#generateId) as Parameters<Server["adapter"]>[0]);
+    refuseWebTransport(io);
+    warnAboutUnsupportedOptions(io, (message) => this.#log.warn(message));
+    io.adapter(this.createAdapter as Parameters<Server["adapter"]>[0]);
     this.#decideHeld();
     return this.#createContext(io);
   }
@@ -211,20 +213,15 @@ function refuseUnsupported(io: Server): void {
   }
 }
 
-function warnAboutOptions(io: Server, log: Logger): void {
-  const options = (io as unknown as { opts?: { connectionStateRecovery?: unknown; transports?: unknown } }).opts;
-  if (options?.connectionStateRecovery !== undefined) {
-    log.warn(
-      "connectionStateRecovery has no effect across workers: @socket.io/cluster-adapter keeps no state to recover from.",
-    );
-  }
-  if (Array.isArray(options?.transports) && options.transports.includes("webtransport")) {
-    throw new AppStartError(
-      "SIGNALBOX_APP_UNSUPPORTED",
-      'the option transports contains "webtransport": WebTransport runs over HTTP/3, which cannot be handed to workers. ' +
-        'Use ["polling", "websocket"].',
-    );
-  }
+/** @throws AppStartError: here it would be served by nobody */
+function refuseWebTransport(io: Server): void {
+  const { opts } = io as unknown as { opts?: { transports?: unknown } };
+  if (!Array.isArray(opts?.transports) || !opts.transports.includes("webtransport")) return;
+  throw new AppStartError(
+    "SIGNALBOX_APP_UNSUPPORTED",
+    'the option transports contains "webtransport": WebTransport runs over HTTP/3, which cannot be handed to workers. ' +
+      'Use ["polling", "websocket"].',
+  );
 }
 
 /** Node's own defaults (`http.createServer`): a server that has them was not told otherwise by its application. */

@@ -1,0 +1,103 @@
+/** Puts what one namespace has for other workers into the session's outbox, each message as one frame. */
+
+import { measureBroadcastBody, valueParserId, writeBroadcastBody } from "../../protocol/broadcast-body.js";
+import { type RequestType, requestHeadBytes, writeRequestHead } from "../../protocol/exchange-frames.js";
+import { frameFlags, frameKinds, maxFrameBytes, maxNamespaceBytes, maxRoomsPerFrame } from "../../protocol/frame.js";
+import { RoomEncoder } from "../../protocol/room-key.js";
+import { measureRoutedFrame, writeRoutedHeader } from "../../protocol/routed-frame.js";
+import type { LocalNamespace, Packet, Selection } from "./local-namespace.js";
+import type { RoutedFabric } from "./routed-fabric.js";
+import { encodeValue } from "./values.js";
+import type { WirePacket } from "./wire-packet.js";
+
+const nobody: readonly Buffer[] = [];
+const noValue = Buffer.alloc(0);
+
+/** Shared by all namespaces of a worker: rooms have the same names in them. */
+const roomEncoder = new RoomEncoder();
+
+export class FrameSender {
+  readonly #fabric: RoutedFabric;
+  readonly #local: LocalNamespace;
+  readonly #namespace: Buffer;
+  readonly #isSendable: boolean;
+
+  constructor(fabric: RoutedFabric, local: LocalNamespace) {
+    this.#fabric = fabric;
+    this.#local = local;
+    this.#namespace = Buffer.from(local.name);
+    this.#isSendable = this.#namespace.length <= maxNamespaceBytes;
+  }
+
+  /** The packet as it goes to clients; as a value where workers have different parsers. */
+  sendBroadcast(packet: Packet, wire: WirePacket, selection: Selection): void {
+    const { session } = this.#fabric;
+    const isShared = session.doAllParse(this.#local.name, this.#local.parserId);
+    const parts = isShared ? wire.parts : [{ type: 1, bytes: encodeValue([packet.type, packet.data]) }];
+    const parserId = isShared ? this.#local.parserId : valueParserId;
+    const bodyBytes = measureBroadcastBody(parts);
+    const bodyAt = this.#reserve(frameKinds.broadcast, selection, bodyBytes);
+    if (bodyAt !== undefined) writeBroadcastBody(session.target, bodyAt, parserId, parts);
+  }
+
+  sendCommand(selection: Selection, body: Uint8Array): void {
+    const bodyAt = this.#reserve(frameKinds.command, selection, body.length);
+    if (bodyAt !== undefined) this.#fabric.session.target.set(body, bodyAt);
+  }
+
+  /** False when it could not be sent. */
+  sendRequest(
+    selection: Selection,
+    uid: string,
+    requestId: number,
+    type: RequestType,
+    value: Uint8Array = noValue,
+  ): boolean {
+    const bodyAt = this.#reserve(frameKinds.request, selection, requestHeadBytes + value.length);
+    if (bodyAt === undefined) return false;
+    const { target } = this.#fabric.session;
+    writeRequestHead(target, bodyAt, uid, requestId, type);
+    target.set(value, bodyAt + requestHeadBytes);
+    return true;
+  }
+
+  encodeRooms(rooms: Iterable<unknown>): Buffer[] {
+    const encoded: Buffer[] = [];
+    for (const room of rooms) {
+      const bytes = roomEncoder.encode(room);
+      if (bytes !== undefined) encoded.push(bytes);
+    }
+    return encoded;
+  }
+
+  /** Writes head and header; answers where in the session's `target` the body belongs. Undefined: not to be sent. */
+  #reserve(kind: number, selection: Selection, bodyBytes: number): number | undefined {
+    const { session } = this.#fabric;
+    const rooms = selection.rooms.size === 0 ? nobody : this.encodeRooms(selection.rooms);
+    // Rooms that cannot be encoded have no members elsewhere; no rooms at all would mean everybody.
+    if (rooms.length === 0 && selection.rooms.size > 0) return undefined;
+    const except = selection.except.size === 0 ? nobody : this.encodeRooms(selection.except);
+    const bytes = measureRoutedFrame(this.#namespace, rooms, except, bodyBytes);
+    if (
+      bytes > maxFrameBytes ||
+      rooms.length > maxRoomsPerFrame ||
+      except.length > maxRoomsPerFrame ||
+      !this.#isSendable
+    ) {
+      this.#fabric.refuseMessage(bytes);
+      return undefined;
+    }
+    const { volatile, compress } = selection.flags;
+    let flags = volatile === true ? frameFlags.volatile : 0;
+    if (compress !== undefined) flags |= frameFlags.hasCompress | (compress ? frameFlags.compress : 0);
+    if (session.reserve(bytes, volatile === true) !== "queued") return undefined;
+    return writeRoutedHeader(session.target, session.at, {
+      kind,
+      flags,
+      namespace: this.#namespace,
+      rooms,
+      except,
+      bytes,
+    });
+  }
+}

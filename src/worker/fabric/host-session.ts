@@ -1,0 +1,449 @@
+/**
+ * The worker's end of its connection to the router, as a state machine: announcements, outbox, members, requests. It
+ * does no I/O, reads no clock and knows nothing of Socket.IO, so that a whole host runs on virtual time in a test.
+ */
+
+import { decodeResponse, type RequestHead, readRequestHead, responses } from "../../protocol/exchange-frames.js";
+import { FrameError, frameKinds, protocolVersion } from "../../protocol/frame.js";
+import { FrameSplitter } from "../../protocol/frame-splitter.js";
+import { shouldReconnectNow } from "../../protocol/port-refusals.js";
+import type { RoomName } from "../../protocol/room-key.js";
+import { RoutedView } from "../../protocol/routed-frame.js";
+import {
+  decodeRouterToWorker,
+  encodeWorkerToRouter,
+  type RouterToWorker,
+  readFrameKind,
+} from "../../protocol/worker-port-frames.js";
+import { InterestLog } from "../../routing/interest-log.js";
+import { Outbox, type OutboxLimits, type PushResult } from "../../routing/outbox.js";
+import { type RequestHandlers, RequestLedger } from "../../routing/request-ledger.js";
+import { emptySessionCounters, type SessionCounters, type SessionEffects } from "./session-effects.js";
+
+export interface HostSessionSettings {
+  /** Random, of this process. */
+  readonly workerId: string;
+  readonly outbox: OutboxLimits;
+  readonly leaveCooldownMs: number;
+  readonly maxRooms: number;
+  /** The longest that `await socket.join()` waits for the router. */
+  readonly joinLimitMs: number;
+}
+
+/** What serves a namespace on this worker: an adapter. */
+export interface SessionEndpoint {
+  /** An address of this worker; given when the worker's place is known. */
+  uid: string;
+  readonly namespace: string;
+  readonly parserId: number;
+  /** Whether a local socket other than the room's own is in it. */
+  isRoomWanted(room: RoomName): boolean;
+  takeBroadcast(view: RoutedView): void;
+  takeCommand(view: RoutedView): void;
+  takeRequest(view: RoutedView, head: RequestHead): void;
+}
+
+const maxWriteBytes = 256 * 1024;
+
+export class HostSession {
+  readonly counters: SessionCounters = emptySessionCounters();
+  readonly #settings: HostSessionSettings;
+  readonly #effects: SessionEffects;
+  readonly #outbox: Outbox;
+  readonly #interest: InterestLog;
+  readonly #ledger = new RequestLedger();
+  readonly #endpoints = new Map<string, SessionEndpoint[]>();
+  readonly #endpointsByKey = new Map<string, readonly SessionEndpoint[]>();
+  readonly #members = new Map<string, Map<string, number>>();
+  readonly #stalledPlaces = new Set<string>();
+  readonly #view = new RoutedView();
+  #splitter: FrameSplitter | undefined;
+  #isWelcome = false;
+  #incarnation: string | undefined;
+  #joinsTaken = 0;
+  #joinsTold = 0;
+  #isAwake = false;
+  #unsentFrames = 0;
+
+  constructor(settings: HostSessionSettings, effects: SessionEffects) {
+    this.#settings = settings;
+    this.#effects = effects;
+    this.#outbox = new Outbox(settings.outbox);
+    this.#interest = new InterestLog(settings, (namespace, room) =>
+      (this.#endpoints.get(namespace) ?? []).some((endpoint) => endpoint.isRoomWanted(room)),
+    );
+  }
+
+  /** Connected, and the router has said welcome. */
+  get isWelcome(): boolean {
+    return this.#isWelcome;
+  }
+
+  get queuedBytes(): number {
+    return this.#outbox.queuedBytes;
+  }
+
+  get announcedRooms(): number {
+    return this.#interest.roomCount;
+  }
+
+  get pendingRequests(): number {
+    return this.#ledger.size;
+  }
+
+  // The connection.
+
+  /**
+   * A connection to the router is there. Who we are goes first, then the whole truth, then what has waited.
+   * @param place host key and slot, encoded: the beginning of every id of this worker
+   */
+  connected(place: string): void {
+    this.#splitter = new FrameSplitter((bytes, start, end) => this.#takeFrame(bytes, start, end));
+    this.#joinsTaken = 0;
+    this.#joinsTold = 0;
+    this.#outbox.clearUrgent();
+    const { workerId } = this.#settings;
+    this.#sayUrgently(encodeWorkerToRouter({ type: "hello", version: protocolVersion, place, workerId }));
+    for (const endpoints of this.#endpoints.values()) {
+      for (const endpoint of endpoints) this.#sayUp(endpoint);
+    }
+    this.#interest.restart(this.#sayUrgently, this.#sayFlooded);
+    this.#sayUrgently(encodeWorkerToRouter({ type: "interest-complete" }));
+  }
+
+  /** @throws FrameError when the router speaks nonsense: the connection is to be closed */
+  received(chunk: Buffer): void {
+    this.#splitter?.push(chunk);
+  }
+
+  closed(): void {
+    if (this.#splitter === undefined) return;
+    this.#splitter = undefined;
+    this.#isWelcome = false;
+    this.#isAwake = false;
+    this.#members.clear();
+    this.#stalledPlaces.clear();
+    this.#outbox.clearUrgent();
+    this.#ledger.loseRouter();
+  }
+
+  takeWrites(): Buffer[] {
+    this.#isAwake = false;
+    if (this.#splitter === undefined) return [];
+    this.#interest.flush(this.#sayUrgently, this.#sayFlooded);
+    if (this.#joinsTaken > this.#joinsTold) {
+      this.#joinsTold = this.#joinsTaken;
+      this.#sayUrgently(encodeWorkerToRouter({ type: "joins-done", count: this.#joinsTaken }));
+    }
+    if (this.#outbox.untoldLoss > 0) this.#unsentFrames += this.#outbox.tellLoss();
+    if (this.#unsentFrames > 0) {
+      this.#sayUrgently(encodeWorkerToRouter({ type: "unsent", frames: this.#unsentFrames }));
+      this.#unsentFrames = 0;
+    }
+    // Before the welcome only the introduction is said: a router that refuses it must not have taken anything.
+    return this.#isWelcome ? this.#outbox.take(maxWriteBytes) : this.#outbox.takeUrgent(maxWriteBytes);
+  }
+
+  written(blocks: readonly Buffer[]): void {
+    this.#outbox.release(blocks);
+  }
+
+  get hasWrites(): boolean {
+    if (this.#splitter === undefined) return false;
+    if (this.#interest.hasNews || this.#joinsTaken > this.#joinsTold || this.#outbox.urgentBytes > 0) return true;
+    return this.#isWelcome && !this.#outbox.isEmpty;
+  }
+
+  tick(nowMs: number): void {
+    this.#interest.tick(nowMs);
+    this.#ledger.expire(nowMs);
+    if (this.#interest.hasNews) this.#wake();
+  }
+
+  /** When `tick` has something to do next; infinity when nothing waits. */
+  nextDueMs(): number {
+    return Math.min(this.#interest.nextDueMs(), this.#ledger.nextDueMs());
+  }
+
+  // Namespaces and rooms.
+
+  add(endpoint: SessionEndpoint): void {
+    const endpoints = this.#endpoints.get(endpoint.namespace);
+    if (endpoints?.includes(endpoint)) return;
+    if (endpoints === undefined) this.#endpoints.set(endpoint.namespace, [endpoint]);
+    else endpoints.push(endpoint);
+    this.#indexNamespace(endpoint.namespace);
+    if (this.#splitter === undefined) return;
+    this.#sayUp(endpoint);
+    this.#wake();
+  }
+
+  remove(endpoint: SessionEndpoint): void {
+    const left = (this.#endpoints.get(endpoint.namespace) ?? []).filter((other) => other !== endpoint);
+    if (left.length > 0) {
+      this.#endpoints.set(endpoint.namespace, left);
+    } else {
+      this.#endpoints.delete(endpoint.namespace);
+      this.#members.delete(endpoint.namespace);
+      this.#interest.removeNamespace(endpoint.namespace);
+    }
+    this.#indexNamespace(endpoint.namespace);
+    if (this.#splitter === undefined) return;
+    this.#sayUrgently(encodeWorkerToRouter({ type: "namespace-down", uid: endpoint.uid }));
+    this.#wake();
+  }
+
+  #indexNamespace(namespace: string): void {
+    const key = Buffer.from(namespace).toString("latin1");
+    const endpoints = this.#endpoints.get(namespace);
+    if (endpoints === undefined) this.#endpointsByKey.delete(key);
+    else this.#endpointsByKey.set(key, endpoints);
+  }
+
+  /**
+   * A socket has joined a room. Undefined when the router has known for long that the room is wanted; else a promise that
+   * resolves when it does, or after `joinLimitMs`. It never rejects: callers of `socket.join()` do not catch.
+   */
+  joined(namespace: string, rooms: readonly unknown[], nowMs: number): Promise<void> | undefined {
+    let areTaken = true;
+    for (const room of rooms) areTaken = this.#interest.join(namespace, room) && areTaken;
+    if (areTaken) return undefined;
+    this.#wake();
+    const deadlineMs = nowMs + this.#settings.joinLimitMs;
+    this.#effects.schedule(deadlineMs);
+    return new Promise((resolve) => this.#interest.wait(deadlineMs, resolve));
+  }
+
+  /** A socket has left rooms. */
+  left(namespace: string, rooms: Iterable<unknown>, nowMs: number): void {
+    for (const room of rooms) this.#interest.leave(namespace, room, nowMs);
+    this.#effects.schedule(nowMs + this.#settings.leaveCooldownMs);
+  }
+
+  get lateJoins(): number {
+    return this.#interest.lateJoins;
+  }
+
+  // Members.
+
+  /** Adapters of other workers that serve a namespace. */
+  countMembers(namespace: string): number {
+    return this.#members.get(namespace)?.size ?? 0;
+  }
+
+  /** Whether all of them read what a parser writes. */
+  doAllParse(namespace: string, parserId: number): boolean {
+    for (const other of this.#members.get(namespace)?.values() ?? []) {
+      if (other !== parserId) return false;
+    }
+    return true;
+  }
+
+  // Sending.
+
+  /** Makes room for a frame; when the answer is `queued`, the caller writes it to `target` from `at` on, at once. */
+  reserve(frameBytes: number, isVolatile: boolean): PushResult {
+    // What is volatile is not worth keeping for a router that is not there.
+    if (isVolatile && !this.#isWelcome) {
+      this.counters.droppedVolatile++;
+      return "dropped";
+    }
+    const lostBefore = this.#outbox.lostTotal;
+    const result = this.#outbox.reserve(frameBytes, isVolatile);
+    if (result === "queued") {
+      this.counters.framesOut++;
+      this.#wake();
+    } else if (result === "dropped") {
+      this.counters.droppedVolatile++;
+    } else {
+      if (this.#outbox.untoldLoss === this.#outbox.lostTotal - lostBefore) this.#effects.note({ type: "overflowed" });
+      this.counters.unsentFrames += this.#outbox.lostTotal - lostBefore;
+    }
+    return result;
+  }
+
+  get target(): Buffer {
+    return this.#outbox.target;
+  }
+
+  get at(): number {
+    return this.#outbox.at;
+  }
+
+  /** Sends a whole frame that is never volatile. */
+  send(frame: Buffer): PushResult {
+    const result = this.reserve(frame.length, false);
+    if (result === "queued") frame.copy(this.target, this.at);
+    return result;
+  }
+
+  /** Opens a request, whose frame the caller sends with the number that is answered. */
+  openRequest(handlers: RequestHandlers, deadlineMs: number): number {
+    const id = this.#ledger.open(handlers, deadlineMs);
+    this.#effects.schedule(deadlineMs);
+    return id;
+  }
+
+  /** Its frame could not be sent. */
+  failRequest(id: number): void {
+    this.#ledger.fail(id);
+  }
+
+  // What comes in.
+
+  #takeFrame(bytes: Buffer, start: number, end: number): void {
+    this.counters.framesIn++;
+    const kind = readFrameKind(bytes, start);
+    switch (kind) {
+      case frameKinds.broadcast:
+      case frameKinds.command:
+      case frameKinds.request:
+        this.#view.read(bytes, start, end);
+        this.#deliver(kind, this.#view);
+        break;
+      case frameKinds.response:
+        this.#takeResponse(bytes, start, end);
+        break;
+      default:
+        this.#takeNews(decodeRouterToWorker(bytes, start, end));
+    }
+  }
+
+  #deliver(kind: number, view: RoutedView): void {
+    const endpoints = this.#endpointsByKey.get(view.readNamespaceKey());
+    const isRequest = kind === frameKinds.request;
+    const head = isRequest ? readRequestHead(view.bytes, view.bodyStart, view.end) : undefined;
+    for (const endpoint of endpoints ?? []) {
+      try {
+        if (head !== undefined) endpoint.takeRequest(view, head);
+        else if (kind === frameKinds.command) endpoint.takeCommand(view);
+        else endpoint.takeBroadcast(view);
+      } catch (error) {
+        if (error instanceof FrameError) throw error;
+        // Thrown by a listener of the application: it is the application's to handle, and the frames behind it are not to suffer.
+        this.#effects.raise(error);
+      }
+    }
+  }
+
+  /** A `socketsJoin` has been carried out. */
+  noteJoinTaken(): void {
+    this.#joinsTaken++;
+    this.#wake();
+  }
+
+  #takeResponse(bytes: Buffer, start: number, end: number): void {
+    const { requestId, fromUid, type, value } = decodeResponse(bytes, start, end);
+    const isLast = type !== responses.ack;
+    try {
+      this.#ledger.noteAnswer(requestId, fromUid, type, value, isLast);
+    } catch (error) {
+      this.#effects.raise(error);
+    }
+  }
+
+  #takeNews(news: RouterToWorker | undefined): void {
+    switch (news?.type) {
+      case "welcome":
+        this.#takeWelcome(news.incarnation);
+        break;
+      case "refused":
+        this.#effects.refused(news.code, news.reason, shouldReconnectNow(news.code));
+        break;
+      case "member-up":
+        this.#addMember(news.namespace, news.uid, news.parserId);
+        break;
+      case "member-down":
+        this.#members.get(news.namespace)?.delete(news.uid);
+        this.#ledger.forgetMember(news.uid);
+        break;
+      case "members-reset":
+        this.#members.clear();
+        this.#stalledPlaces.clear();
+        break;
+      case "place-down":
+        this.#stalledPlaces.delete(news.place);
+        this.#removePlace(news.place);
+        break;
+      case "place-stalled":
+        this.#stalledPlaces.add(news.place);
+        this.#ledger.forgetPlace(news.place);
+        break;
+      case "place-resumed":
+        this.#stalledPlaces.delete(news.place);
+        break;
+      case "interest-taken":
+        this.#interest.take(news.sequence);
+        break;
+      case "ping":
+        this.#sayUrgently(encodeWorkerToRouter({ type: "pong", token: news.token }));
+        this.#wake();
+        break;
+      case "routed":
+        this.#ledger.noteAsked(news.requestId, news.askedUids);
+        break;
+      case "lost":
+        this.#takeLoss(news.frames, news.joinsSent);
+        break;
+      case undefined:
+        throw new FrameError("unknown-kind", "the router sent a frame of an unknown kind");
+    }
+  }
+
+  #takeWelcome(incarnation: string): void {
+    const former = this.#incarnation;
+    this.#incarnation = incarnation;
+    this.#isWelcome = true;
+    this.#wake();
+    // The same router again: what it had for us in between is gone. A new one: nobody knows what the former took with it.
+    if (former === incarnation) this.#effects.note({ type: "reconnected" });
+    else if (former !== undefined) this.#effects.note({ type: "router-restarted" });
+    this.#effects.note({ type: "welcome" });
+  }
+
+  /** Answers to requests may be among what was lost. */
+  #takeLoss(frames: number, joinsSent: number): void {
+    this.counters.missedFrames += frames;
+    this.#joinsTaken = joinsSent;
+    this.#ledger.loseRouter();
+    this.#effects.note({ type: "missed", frames });
+    this.#wake();
+  }
+
+  #addMember(namespace: string, uid: string, parserId: number): void {
+    if (!this.#endpoints.has(namespace)) return;
+    let members = this.#members.get(namespace);
+    if (members === undefined) {
+      members = new Map();
+      this.#members.set(namespace, members);
+    }
+    members.set(uid, parserId);
+  }
+
+  #removePlace(place: string): void {
+    for (const members of this.#members.values()) {
+      for (const uid of members.keys()) {
+        if (uid.startsWith(place)) members.delete(uid);
+      }
+    }
+    this.#ledger.forgetPlace(place);
+  }
+
+  #sayUp({ uid, parserId, namespace }: SessionEndpoint): void {
+    this.#sayUrgently(encodeWorkerToRouter({ type: "namespace-up", uid, parserId, namespace }));
+  }
+
+  readonly #sayUrgently = (frame: Buffer): void => {
+    this.#outbox.pushUrgent(frame);
+  };
+
+  readonly #sayFlooded = (isOn: boolean): void => {
+    this.#sayUrgently(encodeWorkerToRouter({ type: "flood-me", isOn }));
+  };
+
+  #wake(): void {
+    if (this.#isAwake || this.#splitter === undefined) return;
+    this.#isAwake = true;
+    this.#effects.wake();
+  }
+}

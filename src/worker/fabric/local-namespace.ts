@@ -1,0 +1,153 @@
+/** What the fabric uses of one namespace of this worker, private faces included, in one place. */
+
+import type { Namespace, Socket } from "socket.io";
+import { Adapter, type BroadcastOptions } from "socket.io-adapter";
+import { computeParserId, type PacketDecoder, type PacketEncoder, type SocketIoParser } from "./parser-id.js";
+import type { ClientConnection, WirePacket } from "./wire-packet.js";
+
+/** Rooms and excepted rooms of a message, and its flags. */
+export interface Selection {
+  readonly rooms: ReadonlySet<unknown>;
+  readonly except: ReadonlySet<unknown>;
+  readonly flags: SelectionFlags;
+}
+
+export interface SelectionFlags {
+  readonly local?: boolean | undefined;
+  readonly volatile?: boolean | undefined;
+  readonly compress?: boolean | undefined;
+  readonly timeout?: number | undefined;
+}
+
+/** A packet as socket.io-parser 4 has it. */
+export interface Packet {
+  type: number;
+  nsp?: string;
+  data: unknown[];
+  id?: number;
+}
+
+/** Private members of socket.io 4.8 that adapters use; pinned by tests. */
+interface SocketFace {
+  readonly client: { readonly conn: ClientConnection };
+  notifyOutgoingListeners?(packet: unknown): void;
+}
+
+interface ServerFace {
+  readonly _parser: SocketIoParser;
+  readonly encoder: PacketEncoder;
+}
+
+/** The in-memory operations of the adapter's grandparent, which touch local sockets only. */
+const memory = Adapter.prototype;
+
+export class LocalNamespace {
+  readonly adapter: Adapter;
+  readonly name: string;
+  readonly parserId: number;
+  readonly #namespace: Namespace;
+  readonly #server: ServerFace;
+
+  constructor(adapter: Adapter, namespace: Namespace) {
+    this.adapter = adapter;
+    this.name = namespace.name;
+    this.#namespace = namespace;
+    this.#server = namespace.server as unknown as ServerFace;
+    this.parserId = computeParserId(this.#server._parser);
+  }
+
+  get server(): object {
+    return this.#server;
+  }
+
+  encode(packet: Packet): (string | Buffer)[] {
+    return this.#server.encoder.encode(packet);
+  }
+
+  /** The packet that a client would read from these parts; undefined when they are none. */
+  decode(encoded: readonly (string | Buffer)[]): Packet | undefined {
+    const { Decoder } = this.#server._parser;
+    const decoder: PacketDecoder = new Decoder();
+    let packet: Packet | undefined;
+    decoder.on("decoded", (decoded) => {
+      packet = decoded as Packet;
+    });
+    for (const part of encoded) decoder.add(part);
+    return packet;
+  }
+
+  /** Whether anybody would get a message; cheap, and asked before anything is copied. */
+  hasReceiver(rooms: ReadonlySet<unknown>): boolean {
+    if (rooms.size === 0) return this.adapter.sids.size > 0;
+    for (const room of rooms) {
+      if (this.adapter.rooms.has(room as string)) return true;
+    }
+    return false;
+  }
+
+  /** Calls `visit` once for each local socket that is selected. */
+  forEachSocket(rooms: ReadonlySet<unknown>, except: ReadonlySet<unknown>, visit: (socket: Socket) => void): void {
+    if (rooms.size === 1 && except.size === 0) {
+      const [room] = rooms;
+      for (const id of this.adapter.rooms.get(room as string) ?? []) {
+        const socket = this.#namespace.sockets.get(id);
+        if (socket !== undefined) visit(socket);
+      }
+      return;
+    }
+    // Private, but what every method of the base is made of.
+    const { apply } = memory as unknown as { apply(options: unknown, visit: (socket: Socket) => void): void };
+    apply.call(this.adapter, { rooms, except }, visit);
+  }
+
+  /** Writes a packet to the selected sockets. `readPacket` gives its decoded form, for listeners that want it. */
+  write(selection: Pick<Selection, "rooms" | "except">, packet: WirePacket, readPacket: () => unknown): void {
+    this.forEachSocket(selection.rooms, selection.except, (socket) => {
+      const face = socket as unknown as SocketFace;
+      if (socket.listenersAnyOutgoing().length > 0) face.notifyOutgoingListeners?.(readPacket());
+      packet.writeTo(face.client.conn);
+    });
+  }
+
+  broadcastWithAck(
+    packet: Packet,
+    selection: Selection,
+    onCount: (count: number) => void,
+    onAck: (value: unknown) => void,
+  ): void {
+    memory.broadcastWithAck.call(this.adapter, packet, toOptions(selection), onCount, onAck);
+  }
+
+  /** Those who have not acknowledged will not be waited for any more. */
+  forgetAcks(packet: Packet): void {
+    if (packet.id === undefined) return;
+    for (const socket of this.#namespace.sockets.values()) {
+      (socket as unknown as { acks: Map<number, unknown> }).acks.delete(packet.id);
+    }
+  }
+
+  join(selection: Selection, rooms: readonly unknown[]): void {
+    memory.addSockets.call(this.adapter, toOptions(selection), rooms as string[]);
+  }
+
+  leave(selection: Selection, rooms: readonly unknown[]): void {
+    memory.delSockets.call(this.adapter, toOptions(selection), rooms as string[]);
+  }
+
+  disconnect(selection: Selection, shouldClose: boolean): void {
+    memory.disconnectSockets.call(this.adapter, toOptions(selection), shouldClose);
+  }
+
+  async fetchSockets(selection: Selection): Promise<Socket[]> {
+    return (await memory.fetchSockets.call(this.adapter, toOptions(selection))) as unknown as Socket[];
+  }
+
+  /** Calls the application's listeners of a server-side event. */
+  takeServerSideEvent(args: unknown[]): void {
+    (this.#namespace as unknown as { _onServerSideEmit(args: unknown[]): void })._onServerSideEmit(args);
+  }
+}
+
+function toOptions({ rooms, except, flags }: Selection): BroadcastOptions {
+  return { rooms, except, flags } as unknown as BroadcastOptions;
+}
