@@ -45,6 +45,7 @@ export function decodeRoom(bytes: Buffer, start: number, end: number): RoomName 
     case numberType:
       if (end - start === 9) return bytes.readDoubleBE(start + 1);
       break;
+    default:
   }
   throw new FrameError("bad-room", "a room is neither text nor number");
 }
