@@ -44,6 +44,7 @@ export async function run(args) {
   const summaries = measured.map(summarizeWorkload);
   const gates = judgeGates(summaries);
   showResults(summaries, gates);
+  showDoubts(measured.flatMap(({ windows }) => windows));
 
   await mkdir(dirname(settings.jsonFile), { recursive: true });
   await mkdir(dirname(settings.svgFile), { recursive: true });
@@ -176,4 +177,14 @@ function showResults(summaries, gates) {
     console.log(`\n${renderLatencies(summaries)}`);
   }
   console.log(gates.length > 0 ? `\n${renderGates(gates)}` : "\nNo gate was measured: they are about the routed side.");
+}
+
+/** Said of every run, so that nobody has to look through the lines of the windows. */
+function showDoubts(windows) {
+  const doubted = windows.filter((window) => describeDoubt(window) !== "").length;
+  console.log(
+    doubted === 0
+      ? `\nIn all ${windows.length} windows the servers were the limit.`
+      : `\nIn ${doubted} of ${windows.length} windows the servers were not the only limit (the lines above say which): on a quiet machine the figures are firmer.`,
+  );
 }

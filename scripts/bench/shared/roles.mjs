@@ -13,16 +13,21 @@ export function findRoles({ primaryPid, workerPids }) {
     pidsByRole.primary.push(primaryPid);
   }
   for (const pid of listTree(rootPid)) {
-    if (pid !== primaryPid && !workerPids.includes(pid)) {
-      pidsByRole[isRouter(pid) ? "router" : "other"].push(pid);
+    const words = pid === primaryPid || workerPids.includes(pid) ? undefined : readCommandLine(pid);
+    if (words !== undefined) {
+      const isRouter = words.slice(1).some((word) => basename(word).includes("router"));
+      pidsByRole[isRouter ? "router" : "other"].push(pid);
     }
   }
   return pidsByRole;
 }
 
-function isRouter(pid) {
-  const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(1);
-  return words.some((word) => basename(word).includes("router"));
+function readCommandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return undefined; // ended between the listing and the read
+  }
 }
 
 /** CPU seconds so far by role. A process that is gone makes its role's sum NaN: such a window cannot count. */
