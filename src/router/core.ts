@@ -4,7 +4,7 @@
  */
 
 import { commands, readCommand, readRequestHead, readResponsePlace } from "../protocol/exchange-frames.js";
-import { acceptedVersions, FrameError, frameFlags, frameKinds, protocolVersion } from "../protocol/frame.js";
+import { acceptedVersions, FrameError, frameKinds, protocolVersion } from "../protocol/frame.js";
 import { FrameSplitter } from "../protocol/frame-splitter.js";
 import { readInterestFrame } from "../protocol/interest-frame.js";
 import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
@@ -12,15 +12,16 @@ import { RoutedView } from "../protocol/routed-frame.js";
 import {
   decodeWorkerToRouter,
   encodeRouterToWorker,
-  type RouterToWorker,
   readFrameKind,
   type WorkerToRouter,
 } from "../protocol/worker-port-frames.js";
 import type { OutboxLimits } from "../routing/outbox.js";
+import { Delivery } from "./delivery.js";
 import { Forwarding } from "./forwarding.js";
 import { HeldRequests } from "./held-requests.js";
 import { Members } from "./members.js";
 import { Port } from "./port.js";
+import { Pulse } from "./pulse.js";
 import { emptyCounters, type RouterCounters, type RouterEffects } from "./router-effects.js";
 
 export interface RouterSettings {
@@ -38,8 +39,6 @@ export interface RouterSettings {
 
 /** One write takes about this much: what waits longer stays where the outbox's bound sees it. */
 const maxWriteBytes = 256 * 1024;
-/** A tick that comes this late says that the router itself did not run: no verdict on others then. */
-const lateTickMs = 1_500;
 
 interface Connection {
   readonly id: number;
@@ -55,16 +54,20 @@ export class RouterCore {
   readonly #effects: RouterEffects;
   readonly #connections = new Map<number, Connection>();
   readonly #portByPlace = new Map<string, Port>();
-  readonly #members = new Members((port, message) => this.#tell(port, message));
+  readonly #delivery: Delivery;
+  readonly #members: Members;
+  readonly #pulse: Pulse;
   readonly #forwarding: Forwarding;
   readonly #held: HeldRequests;
   readonly #view = new RoutedView();
   #nowMs = 0;
-  #lastTickMs: number | undefined;
 
   constructor(settings: RouterSettings, effects: RouterEffects) {
     this.#settings = settings;
     this.#effects = effects;
+    this.#delivery = new Delivery(effects, this.counters);
+    this.#members = new Members((port, message) => this.#delivery.tell(port, message));
+    this.#pulse = new Pulse(settings.stalledAfterMs);
     this.#forwarding = new Forwarding(this.#portByPlace, settings.hostKey);
     this.#held = new HeldRequests(settings.expectBackMs);
   }
@@ -135,7 +138,7 @@ export class RouterCore {
     const { port } = connection;
     if (port?.isInterestUntold) {
       port.isInterestUntold = false;
-      this.#tellUrgently(port, { type: "interest-taken", sequence: port.interestSequence });
+      this.#delivery.tellUrgently(port, { type: "interest-taken", sequence: port.interestSequence });
     }
   }
 
@@ -179,12 +182,11 @@ export class RouterCore {
 
   /** Send pings, find who is stalled, give up who did not come back. To be called every half second or so. */
   tick(nowMs: number): void {
-    const isLate = this.#lastTickMs !== undefined && nowMs - this.#lastTickMs > lateTickMs;
     this.#nowMs = nowMs;
-    this.#lastTickMs = nowMs;
+    this.#pulse.tick(nowMs);
     for (const port of this.ports) {
       if (port.connection === undefined) this.#giveUpIfOverdue(port);
-      else this.#checkPulse(port, isLate);
+      else this.#checkPulse(port);
     }
     this.#releaseHeld();
   }
@@ -197,18 +199,19 @@ export class RouterCore {
     this.#effects.note({ type: "not-back", place: port.place, lostFrames });
   }
 
-  #checkPulse(port: Port, isLate: boolean): void {
-    if (port.pingSentMs === undefined) {
-      port.pingSentMs = this.#nowMs;
-      this.#tellUrgently(port, { type: "ping", token: ++port.pingToken });
-      return;
+  #checkPulse(port: Port): void {
+    switch (this.#pulse.check(port, this.#nowMs)) {
+      case "ping":
+        this.#delivery.tellUrgently(port, { type: "ping", token: port.pingToken });
+        break;
+      case "stalled":
+        this.counters.stalls++;
+        this.#effects.note({ type: "stalled", place: port.place });
+        this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-stalled", place: port.place });
+        break;
+      case "wait":
+        break;
     }
-    if (isLate) port.pingSentMs = this.#nowMs;
-    if (port.isStalled || this.#nowMs - port.pingSentMs < this.#settings.stalledAfterMs) return;
-    port.isStalled = true;
-    this.counters.stalls++;
-    this.#effects.note({ type: "stalled", place: port.place });
-    this.#tellOthers(port, { type: "place-stalled", place: port.place });
   }
 
   #takeFrame(connection: Connection, bytes: Buffer, start: number, end: number): void {
@@ -222,7 +225,7 @@ export class RouterCore {
     switch (readFrameKind(bytes, start)) {
       case frameKinds.broadcast:
         this.#view.read(bytes, start, end);
-        this.#send(this.#forwarding.findTargets(this.#view, port), bytes, start, end);
+        this.#delivery.send(this.#forwarding.findTargets(this.#view, port), bytes, start, end);
         break;
       case frameKinds.command:
         this.#forwardCommand(port, bytes, start, end);
@@ -273,7 +276,7 @@ export class RouterCore {
     connection.port = port;
     this.#portByPlace.set(place, port);
     this.#forwarding.updateFlooded();
-    this.#tellUrgently(port, {
+    this.#delivery.tellUrgently(port, {
       type: "welcome",
       version: protocolVersion,
       incarnation: this.#settings.incarnation,
@@ -321,7 +324,7 @@ export class RouterCore {
     if (!port.isStalled) return;
     port.isStalled = false;
     this.#effects.note({ type: "resumed", place: port.place });
-    this.#tellOthers(port, { type: "place-resumed", place: port.place });
+    this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-resumed", place: port.place });
   }
 
   #takeInterest(port: Port, bytes: Buffer, start: number, end: number): void {
@@ -346,7 +349,7 @@ export class RouterCore {
     if (readCommand(bytes, view.bodyStart, end) === commands.socketsJoin) {
       this.#forwarding.expectJoins(view, targets);
     }
-    this.#send(targets, bytes, start, end);
+    this.#delivery.send(targets, bytes, start, end);
   }
 
   /** The asker learns who is asked before any of them can answer; while a worker is expected back, the request waits. */
@@ -370,8 +373,8 @@ export class RouterCore {
         if (member.namespaceKey === namespaceKey) askedUids.push(memberUid);
       }
     }
-    this.#tell(port, { type: "routed", uid, requestId, askedUids });
-    this.#send(targets, bytes, start, end);
+    this.#delivery.tell(port, { type: "routed", uid, requestId, askedUids });
+    this.#delivery.send(targets, bytes, start, end);
   }
 
   #forwardResponse(bytes: Buffer, start: number, end: number): void {
@@ -380,58 +383,13 @@ export class RouterCore {
       this.counters.unroutableResponses++;
       return;
     }
-    this.#push(port, bytes, start, end, false);
-  }
-
-  #send(targets: readonly Port[], bytes: Buffer, start: number, end: number): void {
-    const isVolatile = ((bytes[start + 5] as number) & frameFlags.volatile) !== 0;
-    for (const target of targets) this.#push(target, bytes, start, end, isVolatile);
-  }
-
-  #push(port: Port, bytes: Uint8Array, start: number, end: number, isVolatile: boolean): void {
-    const hadLoss = port.outbox.untoldLoss > 0;
-    const lostBefore = port.outbox.lostTotal;
-    switch (port.outbox.push(bytes, start, end, isVolatile)) {
-      case "queued":
-        this.counters.framesOut++;
-        break;
-      case "dropped":
-        this.counters.droppedVolatile++;
-        break;
-      case "lost":
-        this.counters.lostFrames += port.outbox.lostTotal - lostBefore;
-        if (!hadLoss) this.#effects.note({ type: "overflowed", place: port.place });
-    }
-    this.#wake(port);
-  }
-
-  #wake(port: Port): void {
-    if (port.isAwake || port.connection === undefined) return;
-    port.isAwake = true;
-    this.#effects.wake(port.connection);
-  }
-
-  #tell(port: Port, message: RouterToWorker): void {
-    const frame = encodeRouterToWorker(message);
-    this.#push(port, frame, 0, frame.length, false);
-  }
-
-  #tellUrgently(port: Port, message: RouterToWorker): void {
-    port.outbox.pushUrgent(encodeRouterToWorker(message));
-    this.#wake(port);
-  }
-
-  #tellOthers(port: Port, message: RouterToWorker): void {
-    const frame = encodeRouterToWorker(message);
-    for (const other of this.#portByPlace.values()) {
-      if (other !== port) this.#push(other, frame, 0, frame.length, false);
-    }
+    this.#delivery.push(port, bytes, start, end, false);
   }
 
   /** What the worker missed held news of members too: it gets them anew. */
   #tellLoss(port: Port): void {
     const frames = port.outbox.tellLoss();
-    this.#tell(port, { type: "lost", frames, joinsSent: port.joinsSent });
+    this.#delivery.tell(port, { type: "lost", frames, joinsSent: port.joinsSent });
     this.#members.tellAll(port, this.#portByPlace.values());
     this.#effects.note({ type: "loss-told", place: port.place, lostFrames: frames });
   }
@@ -453,7 +411,7 @@ export class RouterCore {
     this.#members.removePort(port);
     this.#held.forget(port.place);
     this.#effects.note({ type: "port-down", place: port.place, lostFrames: port.outbox.abandon() });
-    this.#tellOthers(port, { type: "place-down", place: port.place });
+    this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-down", place: port.place });
   }
 
   #dropExpected(port: Port): void {

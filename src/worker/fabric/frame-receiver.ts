@@ -14,7 +14,7 @@ import {
 import { FrameError, frameFlags } from "../../protocol/frame.js";
 import type { RoomName } from "../../protocol/room-key.js";
 import type { RoutedView } from "../../protocol/routed-frame.js";
-import type { SessionEndpoint } from "./host-session.js";
+import type { SessionEndpoint } from "./endpoint-table.js";
 import type { LocalNamespace, Packet, Selection, SelectionFlags } from "./local-namespace.js";
 import type { RoutedFabric } from "./routed-fabric.js";
 import { describeSocket } from "./socket-details.js";

@@ -7,7 +7,6 @@ import { decodeResponse, type RequestHead, readRequestHead, responses } from "..
 import { FrameError, frameKinds, protocolVersion } from "../../protocol/frame.js";
 import { FrameSplitter } from "../../protocol/frame-splitter.js";
 import { shouldReconnectNow } from "../../protocol/port-refusals.js";
-import type { RoomName } from "../../protocol/room-key.js";
 import { RoutedView } from "../../protocol/routed-frame.js";
 import {
   decodeRouterToWorker,
@@ -16,8 +15,10 @@ import {
   readFrameKind,
 } from "../../protocol/worker-port-frames.js";
 import { InterestLog } from "../../routing/interest-log.js";
+import { MemberList } from "../../routing/member-list.js";
 import { Outbox, type OutboxLimits, type PushResult } from "../../routing/outbox.js";
 import { type RequestHandlers, RequestLedger } from "../../routing/request-ledger.js";
+import { EndpointTable, type SessionEndpoint } from "./endpoint-table.js";
 import { emptySessionCounters, type SessionCounters, type SessionEffects } from "./session-effects.js";
 
 export interface HostSessionSettings {
@@ -30,19 +31,6 @@ export interface HostSessionSettings {
   readonly joinLimitMs: number;
 }
 
-/** What serves a namespace on this worker: an adapter. */
-export interface SessionEndpoint {
-  /** An address of this worker; given when the worker's place is known. */
-  uid: string;
-  readonly namespace: string;
-  readonly parserId: number;
-  /** Whether a local socket other than the room's own is in it. */
-  isRoomWanted(room: RoomName): boolean;
-  takeBroadcast(view: RoutedView): void;
-  takeCommand(view: RoutedView): void;
-  takeRequest(view: RoutedView, head: RequestHead): void;
-}
-
 const maxWriteBytes = 256 * 1024;
 
 export class HostSession {
@@ -52,10 +40,8 @@ export class HostSession {
   readonly #outbox: Outbox;
   readonly #interest: InterestLog;
   readonly #ledger = new RequestLedger();
-  readonly #endpoints = new Map<string, SessionEndpoint[]>();
-  readonly #endpointsByKey = new Map<string, readonly SessionEndpoint[]>();
-  readonly #members = new Map<string, Map<string, number>>();
-  readonly #stalledPlaces = new Set<string>();
+  readonly #endpoints = new EndpointTable();
+  readonly #members = new MemberList();
   readonly #view = new RoutedView();
   #splitter: FrameSplitter | undefined;
   #isWelcome = false;
@@ -69,9 +55,7 @@ export class HostSession {
     this.#settings = settings;
     this.#effects = effects;
     this.#outbox = new Outbox(settings.outbox);
-    this.#interest = new InterestLog(settings, (namespace, room) =>
-      (this.#endpoints.get(namespace) ?? []).some((endpoint) => endpoint.isRoomWanted(room)),
-    );
+    this.#interest = new InterestLog(settings, (namespace, room) => this.#endpoints.isRoomWanted(namespace, room));
   }
 
   /** Connected, and the router has said welcome. */
@@ -104,9 +88,7 @@ export class HostSession {
     this.#outbox.clearUrgent();
     const { workerId } = this.#settings;
     this.#sayUrgently(encodeWorkerToRouter({ type: "hello", version: protocolVersion, place, workerId }));
-    for (const endpoints of this.#endpoints.values()) {
-      for (const endpoint of endpoints) this.#sayUp(endpoint);
-    }
+    for (const endpoint of this.#endpoints.all()) this.#sayUp(endpoint);
     this.#interest.restart(this.#sayUrgently, this.#sayFlooded);
     this.#sayUrgently(encodeWorkerToRouter({ type: "interest-complete" }));
   }
@@ -122,7 +104,6 @@ export class HostSession {
     this.#isWelcome = false;
     this.#isAwake = false;
     this.#members.clear();
-    this.#stalledPlaces.clear();
     this.#outbox.clearUrgent();
     this.#ledger.loseRouter();
   }
@@ -168,36 +149,20 @@ export class HostSession {
   // Namespaces and rooms.
 
   add(endpoint: SessionEndpoint): void {
-    const endpoints = this.#endpoints.get(endpoint.namespace);
-    if (endpoints?.includes(endpoint)) return;
-    if (endpoints === undefined) this.#endpoints.set(endpoint.namespace, [endpoint]);
-    else endpoints.push(endpoint);
-    this.#indexNamespace(endpoint.namespace);
+    if (!this.#endpoints.add(endpoint)) return;
     if (this.#splitter === undefined) return;
     this.#sayUp(endpoint);
     this.#wake();
   }
 
   remove(endpoint: SessionEndpoint): void {
-    const left = (this.#endpoints.get(endpoint.namespace) ?? []).filter((other) => other !== endpoint);
-    if (left.length > 0) {
-      this.#endpoints.set(endpoint.namespace, left);
-    } else {
-      this.#endpoints.delete(endpoint.namespace);
-      this.#members.delete(endpoint.namespace);
+    if (this.#endpoints.remove(endpoint) === 0) {
+      this.#members.removeNamespace(endpoint.namespace);
       this.#interest.removeNamespace(endpoint.namespace);
     }
-    this.#indexNamespace(endpoint.namespace);
     if (this.#splitter === undefined) return;
     this.#sayUrgently(encodeWorkerToRouter({ type: "namespace-down", uid: endpoint.uid }));
     this.#wake();
-  }
-
-  #indexNamespace(namespace: string): void {
-    const key = Buffer.from(namespace).toString("latin1");
-    const endpoints = this.#endpoints.get(namespace);
-    if (endpoints === undefined) this.#endpointsByKey.delete(key);
-    else this.#endpointsByKey.set(key, endpoints);
   }
 
   /**
@@ -228,15 +193,12 @@ export class HostSession {
 
   /** Adapters of other workers that serve a namespace. */
   countMembers(namespace: string): number {
-    return this.#members.get(namespace)?.size ?? 0;
+    return this.#members.count(namespace);
   }
 
   /** Whether all of them read what a parser writes. */
   doAllParse(namespace: string, parserId: number): boolean {
-    for (const other of this.#members.get(namespace)?.values() ?? []) {
-      if (other !== parserId) return false;
-    }
-    return true;
+    return this.#members.doAllParse(namespace, parserId);
   }
 
   // Sending.
@@ -310,10 +272,10 @@ export class HostSession {
   }
 
   #deliver(kind: number, view: RoutedView): void {
-    const endpoints = this.#endpointsByKey.get(view.readNamespaceKey());
+    const endpoints = this.#endpoints.ofKey(view.readNamespaceKey());
     const isRequest = kind === frameKinds.request;
     const head = isRequest ? readRequestHead(view.bytes, view.bodyStart, view.end) : undefined;
-    for (const endpoint of endpoints ?? []) {
+    for (const endpoint of endpoints) {
       try {
         if (head !== undefined) endpoint.takeRequest(view, head);
         else if (kind === frameKinds.command) endpoint.takeCommand(view);
@@ -351,26 +313,24 @@ export class HostSession {
         this.#effects.refused(news.code, news.reason, shouldReconnectNow(news.code));
         break;
       case "member-up":
-        this.#addMember(news.namespace, news.uid, news.parserId);
+        if (this.#endpoints.of(news.namespace).length > 0) this.#members.add(news.namespace, news.uid, news.parserId);
         break;
       case "member-down":
-        this.#members.get(news.namespace)?.delete(news.uid);
+        this.#members.remove(news.namespace, news.uid);
         this.#ledger.forgetMember(news.uid);
         break;
       case "members-reset":
         this.#members.clear();
-        this.#stalledPlaces.clear();
         break;
       case "place-down":
-        this.#stalledPlaces.delete(news.place);
-        this.#removePlace(news.place);
+        this.#members.removePlace(news.place);
+        this.#ledger.forgetPlace(news.place);
         break;
       case "place-stalled":
-        this.#stalledPlaces.add(news.place);
         this.#ledger.forgetPlace(news.place);
         break;
       case "place-resumed":
-        this.#stalledPlaces.delete(news.place);
+        // New requests ask it again; that is the router's to know.
         break;
       case "interest-taken":
         this.#interest.take(news.sequence);
@@ -408,25 +368,6 @@ export class HostSession {
     this.#ledger.loseRouter();
     this.#effects.note({ type: "missed", frames });
     this.#wake();
-  }
-
-  #addMember(namespace: string, uid: string, parserId: number): void {
-    if (!this.#endpoints.has(namespace)) return;
-    let members = this.#members.get(namespace);
-    if (members === undefined) {
-      members = new Map();
-      this.#members.set(namespace, members);
-    }
-    members.set(uid, parserId);
-  }
-
-  #removePlace(place: string): void {
-    for (const members of this.#members.values()) {
-      for (const uid of members.keys()) {
-        if (uid.startsWith(place)) members.delete(uid);
-      }
-    }
-    this.#ledger.forgetPlace(place);
   }
 
   #sayUp({ uid, parserId, namespace }: SessionEndpoint): void {

@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { addressLength, createAddress, randomBytesPerAddress } from "../../address/address.js";
 import { maxFrameBytes, maxNamespaceBytes, maxRoomsPerFrame } from "../../protocol/frame.js";
 import type { FabricCounts } from "../../protocol/worker-messages.js";
-import { HostSession, type SessionEndpoint } from "./host-session.js";
+import type { SessionEndpoint } from "./endpoint-table.js";
+import { HostSession } from "./host-session.js";
 import { RouterChannel, type RouterChannelEvents } from "./router-channel.js";
 import type { SessionNote } from "./session-effects.js";
 

@@ -1,0 +1,63 @@
+/** Puts frames into ports' outboxes, counts what became of them, and wakes the process when there is something to write. Pure. */
+
+import { frameFlags, lengthBytes } from "../protocol/frame.js";
+import { encodeRouterToWorker, type RouterToWorker } from "../protocol/worker-port-frames.js";
+import type { Port } from "./port.js";
+import type { RouterCounters, RouterEffects } from "./router-effects.js";
+
+export class Delivery {
+  readonly #effects: RouterEffects;
+  readonly #counters: RouterCounters;
+
+  constructor(effects: RouterEffects, counters: RouterCounters) {
+    this.#effects = effects;
+    this.#counters = counters;
+  }
+
+  /** Passes a frame on to each of these. */
+  send(targets: readonly Port[], bytes: Buffer, start: number, end: number): void {
+    const isVolatile = ((bytes[start + lengthBytes + 1] as number) & frameFlags.volatile) !== 0;
+    for (const target of targets) this.push(target, bytes, start, end, isVolatile);
+  }
+
+  push(port: Port, bytes: Uint8Array, start: number, end: number, isVolatile: boolean): void {
+    const hadLoss = port.outbox.untoldLoss > 0;
+    const lostBefore = port.outbox.lostTotal;
+    switch (port.outbox.push(bytes, start, end, isVolatile)) {
+      case "queued":
+        this.#counters.framesOut++;
+        break;
+      case "dropped":
+        this.#counters.droppedVolatile++;
+        break;
+      case "lost":
+        this.#counters.lostFrames += port.outbox.lostTotal - lostBefore;
+        if (!hadLoss) this.#effects.note({ type: "overflowed", place: port.place });
+    }
+    this.#wake(port);
+  }
+
+  tell(port: Port, message: RouterToWorker): void {
+    const frame = encodeRouterToWorker(message);
+    this.push(port, frame, 0, frame.length, false);
+  }
+
+  /** Overtakes what waits. */
+  tellUrgently(port: Port, message: RouterToWorker): void {
+    port.outbox.pushUrgent(encodeRouterToWorker(message));
+    this.#wake(port);
+  }
+
+  tellOthers(ports: Iterable<Port>, port: Port, message: RouterToWorker): void {
+    const frame = encodeRouterToWorker(message);
+    for (const other of ports) {
+      if (other !== port) this.push(other, frame, 0, frame.length, false);
+    }
+  }
+
+  #wake(port: Port): void {
+    if (port.isAwake || port.connection === undefined) return;
+    port.isAwake = true;
+    this.#effects.wake(port.connection);
+  }
+}
