@@ -13,16 +13,25 @@ const pureFiles = [
   "src/primary/request-head.ts",
   "src/primary/worker-choice.ts",
   "src/primary/restart-policy.ts",
+  "src/primary/router-policy.ts",
   "src/primary/drain-plan.ts",
+  "src/router/core.ts",
+  "src/router/forwarding.ts",
+  "src/router/held-requests.ts",
+  "src/router/members.ts",
+  "src/router/port.ts",
+  "src/router/router-effects.ts",
+  "src/router/render-note.ts",
+  "src/router/repeat-filter.ts",
 ];
 
-/** Folders whose job includes ending the process. */
-const endsProcess = ["src/cli/**", "src/worker/**"];
+/** Files whose job includes ending the process. */
+const endsProcess = ["src/cli/**", "src/worker/**", "src/router/router-main.ts"];
 
 const processExit = {
   object: "process",
   property: "exit",
-  message: "Only cli/ and worker/ end the process: throw, or return the exit code.",
+  message: "Only cli/, worker/ and router-main end the process: throw, or return the exit code.",
 };
 
 const impureGlobals = [

@@ -15,6 +15,7 @@ export interface LoggerOptions {
   readonly isColored: boolean;
   /** Slot of the worker that logs; the primary and the router have none. */
   readonly workerSlot?: number;
+  readonly isRouter?: boolean;
 }
 
 /**
@@ -22,8 +23,11 @@ export interface LoggerOptions {
  * ends by itself arrive. Each record is one line of one write; several processes may share the descriptor.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const base =
-    options.workerSlot === undefined ? { pid: process.pid } : { pid: process.pid, worker: options.workerSlot };
+  const base = {
+    pid: process.pid,
+    ...(options.workerSlot !== undefined && { worker: options.workerSlot }),
+    ...(options.isRouter === true && { router: true }),
+  };
   const output = new LogOutput(options.fd, (count) => {
     log.warn(`${count} log records were dropped: the log was not read for a while`);
   });
@@ -37,9 +41,9 @@ function renderPretty(output: DestinationStream, isColored: boolean): Destinatio
     colorize: isColored,
     translateTime: "SYS:HH:MM:ss.l",
     // Said in the message already.
-    ignore: "pid,hostname,worker,hostKey,adminPort,bootMs,workerPid,job",
+    ignore: "pid,hostname,worker,router,aboutWorker,hostKey,adminPort,bootMs,workerPid,routerPid,job",
     messageFormat: (record, messageKey) => {
-      const from = typeof record.worker === "number" ? `worker ${record.worker}` : "primary";
+      const from = typeof record.worker === "number" ? `worker ${record.worker}` : record.router ? "router" : "primary";
       return `${from.padEnd(9)} ${String(record[messageKey])}`;
     },
   });

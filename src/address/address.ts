@@ -5,6 +5,7 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 const hostKeyLength = 4;
 const slotLength = 2;
+const placeLength = hostKeyLength + slotLength;
 const randomLength = 14;
 
 /** Characters of an address, the length of the ids that Engine.IO and Socket.IO make themselves. */
@@ -17,6 +18,7 @@ export const maxWorkerSlots = 64 * 64;
 export const randomBytesPerAddress = 11;
 
 const addressPattern = /^[A-Za-z0-9_-]{20}$/;
+const placePattern = /^[A-Za-z0-9_-]{6}$/;
 const hostKeyPattern = /^[A-Za-z0-9_-]{4}$/;
 
 /** A place that an id names. */
@@ -54,10 +56,15 @@ export function createAddress(encodedPlace: string, randomCharacters: string): s
 
 /** The place an id names, or undefined when it does not have the shape of an address. */
 export function parseAddress(id: string): Address | undefined {
-  if (!addressPattern.test(id)) return undefined;
-  const high = alphabet.indexOf(id.charAt(hostKeyLength));
-  const low = alphabet.indexOf(id.charAt(hostKeyLength + 1));
-  return { hostKey: id.slice(0, hostKeyLength), workerSlot: (high << 6) | low };
+  return addressPattern.test(id) ? parsePlace(id.slice(0, placeLength)) : undefined;
+}
+
+/** What `encodePlace` made six characters of, or undefined when they do not have that shape. */
+export function parsePlace(encodedPlace: string): Address | undefined {
+  if (!placePattern.test(encodedPlace)) return undefined;
+  const high = alphabet.indexOf(encodedPlace.charAt(hostKeyLength));
+  const low = alphabet.indexOf(encodedPlace.charAt(hostKeyLength + 1));
+  return { hostKey: encodedPlace.slice(0, hostKeyLength), workerSlot: (high << 6) | low };
 }
 
 /**

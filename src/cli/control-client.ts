@@ -34,6 +34,18 @@ const hostStatusSchema: z.ZodType<HostStatus> = z.object({
       uptimeSeconds: count,
     }),
   ),
+  router: z
+    .object({
+      pid: count.nullable(),
+      state: z.enum(["starting", "ready", "backoff", "ended"]),
+      stateSeconds: count,
+      restarts: count,
+      queuedBytes: z.record(z.string(), count),
+      stalledWorkers: z.array(count),
+      lostFrames: count,
+      announcedRooms: count,
+    })
+    .nullable(),
   counters: z.record(z.string(), z.number()),
 });
 

@@ -1,7 +1,7 @@
 /** A host's status as text for a terminal. Pure. */
 
 import { renderColumns } from "../config/render-columns.js";
-import type { HostStatus } from "../protocol/host-status.js";
+import type { HostStatus, RouterStatus } from "../protocol/host-status.js";
 
 /** The host, its workers and its counters; ends with a newline. */
 export function renderStatus(status: HostStatus): string {
@@ -17,6 +17,7 @@ export function renderStatus(status: HostStatus): string {
     ["listening on", publicAddress],
     ["admin", `127.0.0.1:${status.adminPort}`],
     ["fabric", status.fabric],
+    ...renderRouter(status.router),
     ["app", status.app],
   ]);
   const workers = status.workers.map((worker) => [
@@ -34,6 +35,24 @@ export function renderStatus(status: HostStatus): string {
   const counters = Object.entries(status.counters).map(([name, value]) => [name, String(value)]);
   if (counters.length > 0) sections.push(`counters\n${renderColumns(counters, "  ")}`);
   return `${sections.join("\n\n")}\n`;
+}
+
+/** One line on the process, one on what it holds. */
+function renderRouter(router: RouterStatus | null): string[][] {
+  if (router === null) return [];
+  const since = renderDuration(router.stateSeconds);
+  const lines = [
+    `${router.state} for ${since}, ${router.pid === null ? "no process" : `pid ${router.pid}`}, restarts ${router.restarts}`,
+    `announced rooms ${router.announcedRooms}, lost messages ${router.lostFrames}, waiting bytes ${renderQueues(router)}`,
+  ];
+  if (router.stalledWorkers.length > 0) lines.push(`does not answer: worker ${router.stalledWorkers.join(", ")}`);
+  return lines.map((line, index) => [index === 0 ? "router" : "", line]);
+}
+
+function renderQueues({ queuedBytes }: RouterStatus): string {
+  const waiting = Object.entries(queuedBytes).filter(([, bytes]) => bytes > 0);
+  const total = waiting.reduce((sum, [, bytes]) => sum + bytes, 0);
+  return total === 0 ? "0" : `${total} (${waiting.map(([slot, bytes]) => `worker ${slot}: ${bytes}`).join(", ")})`;
 }
 
 /** The two largest units: `3 d 4 h`, `5 min 0 s`, `12 s`. */

@@ -1,13 +1,18 @@
-/** Turns what a worker writes to its stdout and stderr, outside the logger, into log records with its slot. */
+/** Turns what a child process writes to its stdout and stderr, outside the logger, into log records. */
 
 import type { Readable } from "node:stream";
-import type { Logger } from "../logging.js";
+
+/** What it needs of a logger. */
+export interface LineLog {
+  info(text: string): void;
+  warn(text: string): void;
+}
 
 /** A longer line is logged in pieces: a worker that never ends its line must not fill the primary's memory. */
 const maxLineBytes = 16 * 1_024;
 
 /** Logs each line; the rest is logged when the stream ends. */
-export function captureOutput(stream: Readable, log: Logger, level: "info" | "warn"): void {
+export function captureOutput(stream: Readable, log: LineLog, level: "info" | "warn"): void {
   let rest = "";
   stream.setEncoding("utf8");
   stream.on("data", (chunk: string) => {
@@ -25,7 +30,7 @@ export function captureOutput(stream: Readable, log: Logger, level: "info" | "wa
   });
 }
 
-function logLine(line: string, log: Logger, level: "info" | "warn"): void {
+function logLine(line: string, log: LineLog, level: "info" | "warn"): void {
   const text = line.endsWith("\r") ? line.slice(0, -1) : line;
   if (text.trim() !== "") log[level](text);
 }

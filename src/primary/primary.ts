@@ -2,8 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname } from "node:path";
 import type { SignalboxConfig } from "../config/config.js";
 import { AppStartError, type SignalboxError } from "../errors.js";
 import { createLogger, type Logger } from "../logging.js";
@@ -12,8 +11,10 @@ import type { HostState, HostStatus } from "../protocol/host-status.js";
 import { AdminServer } from "./admin-server.js";
 import { count, describeSlot, readVersion, renderAddress, roundSeconds } from "./describe-host.js";
 import { HandOff } from "./hand-off.js";
+import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { type ListenAddress, Listener } from "./listener.js";
-import { deriveHostKey, readCpuFacts } from "./machine-facts.js";
+import { deriveHostKey } from "./machine-facts.js";
+import { routerLogFd } from "./router-process.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
 import {
   computeRuntimePaths,
@@ -23,9 +24,8 @@ import {
 } from "./runtime-paths.js";
 import { readStopSignal } from "./stop-signals.js";
 import { Supervisor } from "./supervisor.js";
+import { collectSupervisorSettings } from "./supervisor-settings.js";
 import { watchFiles } from "./watch-files.js";
-import { chooseWorkerCount } from "./worker-count.js";
-import { workerLogFd } from "./worker-process.js";
 
 export interface PrimaryOptions {
   readonly config: SignalboxConfig;
@@ -39,8 +39,6 @@ export interface PrimaryResult {
   readonly exitCode: number;
 }
 
-/** A worker that lived this long after it was ready has not failed at its start. */
-const stableAfterMs = 60_000;
 /** Beyond the drain deadline, the time for a worker's exit to arrive before it is killed. */
 const killGraceMs = 500;
 /** Exit codes of a process ended by a signal are 128 and its number (POSIX shells). */
@@ -64,6 +62,7 @@ class Host {
   readonly #metrics = new HostMetrics();
   readonly #handOff: HandOff;
   readonly #listener: Listener;
+  readonly #fabric: HostFabric;
   readonly #supervisor: Supervisor;
   readonly #admin: AdminServer;
   readonly #startedMs = performance.now();
@@ -106,6 +105,14 @@ class Host {
     this.#listener = new Listener({ ...config, address: this.#address }, this.#metrics, (connection) =>
       this.#handOff.take(connection),
     );
+    this.#fabric = createHostFabric(config.fabric, {
+      config,
+      hostKey: this.#hostKey,
+      routerSocketPath: this.#paths.routerSocketPath,
+      routerLog: { level: config.logLevel, format, fd: routerLogFd, isColored },
+      log: this.#log,
+      metrics: this.#metrics,
+    });
     this.#supervisor = this.#createSupervisor(format, isColored);
     this.#admin = new AdminServer({
       metrics: this.#metrics,
@@ -135,7 +142,9 @@ class Host {
     this.#address = await this.#listener.listen();
     this.#closers.push(() => this.#listener.close());
     this.#closers.push(() => this.#handOff.close());
-    await this.#setUpFabric();
+    this.#closers.push(() => this.#fabric.kill());
+    await this.#fabric.start();
+    if (this.#firstSignalMs !== undefined) return;
     this.#supervisor.start();
     this.#closers.push(() => this.#supervisor.killAll());
     if (this.#config.watch) this.#watch();
@@ -144,48 +153,27 @@ class Host {
     this.#log.info(`Signalbox ${readVersion()} starts ${what} on ${count(this.#supervisor.slots.length, "worker")}`);
   }
 
-  #createSupervisor(logFormat: "pretty" | "json", isLogColored: boolean): Supervisor {
-    const config = this.#config;
+  #createSupervisor(format: "pretty" | "json", isColored: boolean): Supervisor {
     const supervisor = new Supervisor(
-      {
-        workerCount: chooseWorkerCount(config.workers, readCpuFacts()),
-        restart: {
-          backoffMinMs: config.restartBackoffMinMs,
-          backoffMaxMs: config.restartBackoffMaxMs,
-          maxRestarts: config.maxRestarts,
-          stableAfterMs,
-        },
-        init: {
-          hostKey: this.#hostKey,
-          region: config.region,
-          appPath: this.#appPath,
-          fabric: config.fabric,
-          routerSocketPath: this.#paths.routerSocketPath,
-          maxOutboxBytes: config.maxOutboxBytes,
-          maxRoomsPerWorker: config.maxRoomsPerWorker,
-          startTimeoutMs: config.startTimeoutMs,
-          headTimeoutMs: config.headTimeoutMs,
-          maxHeadBytes: config.maxHeadBytes,
-          requestTimeoutMs: config.requestTimeoutMs,
-          keepAliveTimeoutMs: config.keepAliveTimeoutMs,
-          logLevel: config.logLevel,
-          logFormat,
-          logFd: workerLogFd,
-          isLogColored,
-        },
-        workerMain: fileURLToPath(new URL("../worker/worker-main.js", import.meta.url)),
-        inspectPort: config.inspect ? config.inspectPort : undefined,
-        createSocketPath: (slot, pid) => join(this.#paths.instanceDir, `w${slot}-${pid}.sock`),
-        isWatching: config.watch,
-      },
+      collectSupervisorSettings({
+        config: this.#config,
+        hostKey: this.#hostKey,
+        appPath: this.#appPath,
+        paths: this.#paths,
+        log: { format, isColored },
+      }),
       this.#log,
       this.#metrics,
     );
     supervisor.on("ready", (record) => {
+      this.#fabric.addWorker(record.slot);
       this.#handOff.addWorker(record);
       this.#announceReady();
     });
-    supervisor.on("ended", (record) => this.#handOff.removeWorker(record.slot));
+    supervisor.on("ended", (record) => {
+      this.#handOff.removeWorker(record.slot);
+      this.#fabric.removeWorker(record.slot);
+    });
     supervisor.on("failed", (error) => this.#end?.reject(error));
     return supervisor;
   }
@@ -201,18 +189,6 @@ class Host {
       { hostKey: this.#hostKey, adminPort: this.#adminPort },
       `Ready at ${where} with ${count(ready, "worker")} (host key ${this.#hostKey}, admin http://127.0.0.1:${this.#adminPort})`,
     );
-  }
-
-  async #setUpFabric(): Promise<void> {
-    switch (this.#config.fabric) {
-      case "stock": {
-        const { setupPrimary } = await import("@socket.io/cluster-adapter");
-        setupPrimary();
-        break;
-      }
-      case "routed":
-        break;
-    }
   }
 
   #handleSignals(): void {
@@ -252,11 +228,14 @@ class Host {
     this.#log.info(`${signal}: no new sessions; closing ${count(sessions, "session")} within ${drainTimeoutMs} ms`);
     this.#listener.close();
     this.#handOff.close();
-    this.#supervisor.once("idle", () => {
-      this.#log.info("All workers have ended");
-      this.#end?.resolve({ exitCode: 0 });
-    });
+    this.#supervisor.once("idle", () => void this.#endAfterWorkers());
     this.#supervisor.drainAll(drainTimeoutMs);
+  }
+
+  async #endAfterWorkers(): Promise<void> {
+    this.#log.info("All workers have ended");
+    await this.#fabric.stop();
+    this.#end?.resolve({ exitCode: 0 });
   }
 
   #watch(): void {
@@ -270,7 +249,8 @@ class Host {
 
   #explainNotReady(): string | undefined {
     if (this.#state === "draining" || this.#state === "closed") return "draining";
-    return this.#supervisor.countReady() === 0 ? "no worker is ready" : undefined;
+    if (this.#supervisor.countReady() === 0) return "no worker is ready";
+    return this.#fabric.explainNotReady(performance.now());
   }
 
   async #readStatus(): Promise<HostStatus> {
@@ -290,6 +270,7 @@ class Host {
       fabric: this.#config.fabric,
       app: this.#appPath,
       workers: this.#supervisor.slots.map((slot) => describeSlot(slot, performance.now())),
+      router: this.#fabric.describeRouter(performance.now()),
       counters: await this.#metrics.readCounters(),
     };
   }

@@ -38,8 +38,15 @@ export function planRestart(input: {
   if (!input.hasReadyWorkers && input.restartsWithoutReady >= settings.maxRestarts) return { kind: "give-up" };
   const wasStable = input.readyForMs !== undefined && input.readyForMs >= settings.stableAfterMs;
   const crashesInARow = wasStable ? 1 : input.history.crashesInARow + 1;
+  return { kind: "restart", delayMs: planBackoff(settings, crashesInARow), history: { crashesInARow } };
+}
+
+/** `min × 2^(crashes − 1)`, at most `max`. */
+export function planBackoff(
+  settings: Pick<RestartSettings, "backoffMinMs" | "backoffMaxMs">,
+  crashesInARow: number,
+): number {
   // 2^30 is far above any ratio of max to min: it keeps the product finite after thousands of crashes.
   const exponent = Math.min(crashesInARow - 1, 30);
-  const delayMs = Math.min(settings.backoffMinMs * 2 ** exponent, settings.backoffMaxMs);
-  return { kind: "restart", delayMs, history: { crashesInARow } };
+  return Math.min(settings.backoffMinMs * 2 ** exponent, settings.backoffMaxMs);
 }

@@ -21,6 +21,25 @@ export interface WorkerStatus {
   readonly uptimeSeconds: number;
 }
 
+export type RouterState = "starting" | "ready" | "backoff" | "ended";
+
+export interface RouterStatus {
+  /** null while it waits to be started again. */
+  readonly pid: number | null;
+  readonly state: RouterState;
+  /** For how long it has been in that state. */
+  readonly stateSeconds: number;
+  readonly restarts: number;
+  /** What waits in it, by worker slot. */
+  readonly queuedBytes: Readonly<Record<string, number>>;
+  /** Slots of workers that do not answer it. */
+  readonly stalledWorkers: readonly number[];
+  /** Messages given up since the host started, because too much waited for their worker. */
+  readonly lostFrames: number;
+  /** Rooms with members, counted once for each worker that has some. */
+  readonly announcedRooms: number;
+}
+
 export interface HostStatus {
   readonly version: string;
   readonly hostKey: string;
@@ -34,5 +53,7 @@ export interface HostStatus {
   /** Absolute path of the application module. */
   readonly app: string;
   readonly workers: readonly WorkerStatus[];
+  /** null with a fabric that has none. */
+  readonly router: RouterStatus | null;
   readonly counters: Readonly<Record<string, number>>;
 }

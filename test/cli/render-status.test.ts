@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { renderDuration, renderStatus } from "../../src/cli/render-status.js";
+import type { RouterStatus } from "../../src/protocol/host-status.js";
 import { exampleStatus } from "./example-status.js";
 
 test("the host, its workers and its counters are shown in aligned columns", () => {
@@ -38,6 +39,36 @@ test("a Unix socket is shown by its path, an IPv6 address in brackets", () => {
     renderStatus({ ...exampleStatus, listen: { kind: "tcp", host: "::1", port: 80 } }),
     /on {2}\[::1\]:80\n/,
   );
+});
+
+test("a router gets a line on its process and one on what it holds", () => {
+  const router: RouterStatus = {
+    pid: 102,
+    state: "ready",
+    stateSeconds: 61,
+    restarts: 2,
+    queuedBytes: { 0: 0, 1: 4096, 3: 4 },
+    stalledWorkers: [],
+    lostFrames: 7,
+    announcedRooms: 120,
+  };
+  const linesOf = (shown: RouterStatus): string[] =>
+    renderStatus({ ...exampleStatus, fabric: "routed", router: shown })
+      .split("\n")
+      .slice(8, 13);
+  assert.deepEqual(linesOf(router), [
+    "fabric        routed",
+    "router        ready for 1 min 1 s, pid 102, restarts 2",
+    "              announced rooms 120, lost messages 7, waiting bytes 4100 (worker 1: 4096, worker 3: 4)",
+    "app           /srv/app.js",
+    "",
+  ]);
+  const absent = { ...router, pid: null, state: "backoff", queuedBytes: {}, announcedRooms: 0 } as const;
+  assert.deepEqual(linesOf({ ...absent, stalledWorkers: [1, 2] }).slice(1, 4), [
+    "router        backoff for 1 min 1 s, no process, restarts 2",
+    "              announced rooms 0, lost messages 7, waiting bytes 0",
+    "              does not answer: worker 1, 2",
+  ]);
 });
 
 test("without counters there is no section for them", () => {

@@ -1,0 +1,155 @@
+/** What joins the workers of this host, seen from the primary: a router of our own, or the cluster adapter's primary half. */
+
+import { fileURLToPath } from "node:url";
+import { encodePlace, parsePlace } from "../address/address.js";
+import type { FabricName, SignalboxConfig } from "../config/config.js";
+import type { Logger } from "../logging.js";
+import type { HostMetrics } from "../metrics/host-metrics.js";
+import { RouterMetrics } from "../metrics/router-metrics.js";
+import type { RouterStatus } from "../protocol/host-status.js";
+import type { RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
+import { roundSeconds } from "./describe-host.js";
+import { explainRouterAbsence } from "./router-policy.js";
+import { RouterSupervisor } from "./router-supervisor.js";
+
+export interface HostFabric {
+  /** Resolves when workers can be started. */
+  start(): Promise<void>;
+  /** A worker serves clients from now on. */
+  addWorker(slot: number): void;
+  /** A worker's process has ended. */
+  removeWorker(slot: number): void;
+  /** Why the host should get no new sessions; undefined when it should. */
+  explainNotReady(nowMs: number): string | undefined;
+  describeRouter(nowMs: number): RouterStatus | null;
+  /** To be called when all workers have ended: they talk to each other while they drain. */
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+export interface HostFabricSurroundings {
+  readonly config: SignalboxConfig;
+  readonly hostKey: string;
+  readonly routerSocketPath: string;
+  readonly routerLog: RouterLogSettings;
+  readonly log: Logger;
+  readonly metrics: HostMetrics;
+}
+
+export function createHostFabric(name: FabricName, surroundings: HostFabricSurroundings): HostFabric {
+  switch (name) {
+    case "routed":
+      return new RoutedFabric(surroundings);
+    case "stock":
+      return new StockFabric();
+  }
+}
+
+/** The workers' messages pass through the primary, and all the rest is the package's business. */
+class StockFabric implements HostFabric {
+  async start(): Promise<void> {
+    const { setupPrimary } = await import("@socket.io/cluster-adapter");
+    setupPrimary();
+  }
+
+  addWorker(): void {}
+
+  removeWorker(): void {}
+
+  explainNotReady(): undefined {}
+
+  describeRouter(): null {
+    return null;
+  }
+
+  async stop(): Promise<void> {}
+
+  kill(): void {}
+}
+
+class RoutedFabric implements HostFabric {
+  readonly #hostKey: string;
+  readonly #supervisor: RouterSupervisor;
+  readonly #metrics: RouterMetrics;
+  #lostFrames = 0;
+
+  constructor({ config, hostKey, routerSocketPath, routerLog, log, metrics }: HostFabricSurroundings) {
+    this.#hostKey = hostKey;
+    this.#metrics = new RouterMetrics(metrics.registry);
+    this.#supervisor = new RouterSupervisor(
+      {
+        routerMain: fileURLToPath(new URL("../router/router-main.js", import.meta.url)),
+        isUnreferenced: false,
+        init: {
+          socketPath: routerSocketPath,
+          hostKey,
+          log: routerLog,
+          maxOutboxBytes: config.maxOutboxBytes,
+          maxRoomsPerWorker: config.maxRoomsPerWorker,
+          isDirectoryOwn: false,
+        },
+        restart: { backoffMinMs: config.restartBackoffMinMs, backoffMaxMs: config.restartBackoffMaxMs },
+      },
+      log,
+      log.child({ router: true }),
+    );
+    this.#supervisor.on("ready", () => this.#metrics.up.set(1));
+    this.#supervisor.on("ended", () => {
+      this.#metrics.up.set(0);
+      this.#metrics.setPorts([], () => undefined);
+      this.#metrics.announcedRooms.set(0);
+    });
+    this.#supervisor.on("restarting", () => this.#metrics.restarts.inc());
+    this.#supervisor.on("reported", (report, before) => this.#noteReport(report, before));
+  }
+
+  async start(): Promise<void> {
+    await this.#supervisor.start();
+  }
+
+  addWorker(slot: number): void {
+    this.#supervisor.expect(encodePlace({ hostKey: this.#hostKey, workerSlot: slot }));
+  }
+
+  removeWorker(slot: number): void {
+    this.#supervisor.forget(encodePlace({ hostKey: this.#hostKey, workerSlot: slot }));
+  }
+
+  explainNotReady(nowMs: number): string | undefined {
+    return explainRouterAbsence(this.#supervisor.absentSinceMs, nowMs);
+  }
+
+  describeRouter(nowMs: number): RouterStatus {
+    const { pid, state, stateSinceMs, restarts, report } = this.#supervisor;
+    const ports = (report?.ports ?? []).map((port) => ({ ...port, slot: readSlot(port.place) }));
+    return {
+      pid: pid ?? null,
+      state,
+      stateSeconds: roundSeconds(nowMs - stateSinceMs),
+      restarts,
+      queuedBytes: Object.fromEntries(ports.map(({ slot, queuedBytes }) => [String(slot), queuedBytes])),
+      stalledWorkers: ports.flatMap(({ slot, isStalled }) => (isStalled && slot !== undefined ? [slot] : [])),
+      lostFrames: this.#lostFrames,
+      announcedRooms: report?.announcedRooms ?? 0,
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#supervisor.stop();
+  }
+
+  kill(): void {
+    this.#supervisor.kill();
+  }
+
+  #noteReport(report: RouterReport, before: RouterReport | undefined): void {
+    this.#lostFrames += report.counts.lostFrames - (before?.counts.lostFrames ?? 0);
+    this.#metrics.addCounts(before?.counts, report.counts);
+    this.#metrics.setPorts(report.ports, readSlot);
+    this.#metrics.announcedRooms.set(report.announcedRooms);
+  }
+}
+
+function readSlot(place: string): number | undefined {
+  return parsePlace(place)?.workerSlot;
+}

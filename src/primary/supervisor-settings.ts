@@ -1,0 +1,54 @@
+/** What the supervisor, and through it each worker, is told of the configuration and of this host. */
+
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { LogFormat, SignalboxConfig } from "../config/config.js";
+import { readCpuFacts } from "./machine-facts.js";
+import type { RuntimePaths } from "./runtime-paths.js";
+import type { SupervisorSettings } from "./supervisor.js";
+import { chooseWorkerCount } from "./worker-count.js";
+import { workerLogFd } from "./worker-process.js";
+
+/** A worker that lived this long after it was ready has not failed at its start. */
+const stableAfterMs = 60_000;
+
+export function collectSupervisorSettings(host: {
+  readonly config: SignalboxConfig;
+  readonly hostKey: string;
+  readonly appPath: string;
+  readonly paths: RuntimePaths;
+  readonly log: { readonly format: LogFormat; readonly isColored: boolean };
+}): SupervisorSettings {
+  const { config, paths } = host;
+  return {
+    workerCount: chooseWorkerCount(config.workers, readCpuFacts()),
+    restart: {
+      backoffMinMs: config.restartBackoffMinMs,
+      backoffMaxMs: config.restartBackoffMaxMs,
+      maxRestarts: config.maxRestarts,
+      stableAfterMs,
+    },
+    init: {
+      hostKey: host.hostKey,
+      region: config.region,
+      appPath: host.appPath,
+      fabric: config.fabric,
+      routerSocketPath: paths.routerSocketPath,
+      maxOutboxBytes: config.maxOutboxBytes,
+      maxRoomsPerWorker: config.maxRoomsPerWorker,
+      startTimeoutMs: config.startTimeoutMs,
+      headTimeoutMs: config.headTimeoutMs,
+      maxHeadBytes: config.maxHeadBytes,
+      requestTimeoutMs: config.requestTimeoutMs,
+      keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+      logLevel: config.logLevel,
+      logFormat: host.log.format,
+      logFd: workerLogFd,
+      isLogColored: host.log.isColored,
+    },
+    workerMain: fileURLToPath(new URL("../worker/worker-main.js", import.meta.url)),
+    inspectPort: config.inspect ? config.inspectPort : undefined,
+    createSocketPath: (slot, pid) => join(paths.instanceDir, `w${slot}-${pid}.sock`),
+    isWatching: config.watch,
+  };
+}

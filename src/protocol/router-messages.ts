@@ -1,0 +1,166 @@
+/** What primary and router say to each other over Node's IPC channel: control only, never application messages. */
+
+import type { LogFormat, LogLevel } from "../config/config.js";
+
+/** How the router writes the host's log. */
+export interface RouterLogSettings {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** File descriptor in the router that is the host's log output. */
+  readonly fd: number;
+  readonly isColored: boolean;
+}
+
+/** What the router needs to know to begin. Sent once, in answer to `hello`. */
+export interface RouterInit {
+  readonly type: "router:init";
+  /** Path of the Unix socket that the workers connect to. */
+  readonly socketPath: string;
+  readonly hostKey: string;
+  /** null: there is no such log, and lines go to the primary as messages. */
+  readonly log: RouterLogSettings | null;
+  readonly maxOutboxBytes: number;
+  readonly maxRoomsPerWorker: number;
+  /** Places of the workers that serve clients already: what they would get is kept until they have connected. */
+  readonly expectedPlaces: readonly string[];
+  /** The socket's directory was made for it alone: to be removed when the primary is gone, which may have been killed. */
+  readonly isDirectoryOwn: boolean;
+}
+
+export type MessageToRouter =
+  | RouterInit
+  /** The worker of this place serves clients from now on. */
+  | { readonly type: "router:expect"; readonly place: string }
+  /** The worker of this place has ended. */
+  | { readonly type: "router:forget"; readonly place: string }
+  | { readonly type: "router:ping" };
+
+/** Totals since this router process began; (frame, worker) pairs where a frame goes to several. */
+export interface RouterCounts {
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly droppedVolatile: number;
+  readonly lostFrames: number;
+  /** Frames that workers threw away before they reached the router. */
+  readonly unsentFrames: number;
+  readonly unroutableResponses: number;
+  readonly badFrames: number;
+  readonly interestChanges: number;
+  readonly stalls: number;
+}
+
+/** State of one worker's port. */
+export interface PortReport {
+  readonly place: string;
+  readonly queuedBytes: number;
+  readonly rooms: number;
+  readonly isStalled: boolean;
+  /** False while the worker is expected back. */
+  readonly isConnected: boolean;
+}
+
+/** Comes once a second. */
+export interface RouterReport {
+  readonly type: "router:report";
+  readonly counts: RouterCounts;
+  readonly ports: readonly PortReport[];
+  /** (worker, room) pairs. */
+  readonly announcedRooms: number;
+}
+
+export const routerNoteLevels = ["debug", "info", "warn", "error"] as const;
+export type RouterNoteLevel = (typeof routerNoteLevels)[number];
+
+export type MessageFromRouter =
+  | { readonly type: "router:hello" }
+  /** It listens. */
+  | { readonly type: "router:ready" }
+  /** It cannot listen, and ends. */
+  | { readonly type: "router:failed"; readonly reason: string }
+  | { readonly type: "router:pong" }
+  | RouterReport
+  /** A line for people, where there is no log to write it to. */
+  | { readonly type: "router:note"; readonly level: RouterNoteLevel; readonly text: string };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** A table, so that the compiler asks for what is missing. */
+const countNames: Record<keyof RouterCounts, true> = {
+  framesIn: true,
+  framesOut: true,
+  bytesIn: true,
+  bytesOut: true,
+  droppedVolatile: true,
+  lostFrames: true,
+  unsentFrames: true,
+  unroutableResponses: true,
+  badFrames: true,
+  interestChanges: true,
+  stalls: true,
+};
+
+function areCounts(value: unknown): value is RouterCounts {
+  return isFields(value) && Object.keys(countNames).every((name) => isCount(value[name]));
+}
+
+function isPortReport(value: unknown): value is PortReport {
+  return (
+    isFields(value) &&
+    typeof value.place === "string" &&
+    isCount(value.queuedBytes) &&
+    isCount(value.rooms) &&
+    typeof value.isStalled === "boolean" &&
+    typeof value.isConnected === "boolean"
+  );
+}
+
+/** Checks a message from the router at the wall; undefined for everything that is not ours. */
+export function parseMessageFromRouter(raw: unknown): MessageFromRouter | undefined {
+  if (!isFields(raw)) return undefined;
+  switch (raw.type) {
+    case "router:hello":
+    case "router:ready":
+    case "router:pong":
+      return { type: raw.type };
+    case "router:failed":
+      return typeof raw.reason === "string" ? { type: raw.type, reason: raw.reason } : undefined;
+    case "router:report":
+      if (!areCounts(raw.counts) || !isCount(raw.announcedRooms)) return undefined;
+      if (!Array.isArray(raw.ports) || !raw.ports.every(isPortReport)) return undefined;
+      return { type: raw.type, counts: raw.counts, ports: raw.ports, announcedRooms: raw.announcedRooms };
+    case "router:note": {
+      const level = routerNoteLevels.find((name) => name === raw.level);
+      if (level === undefined || typeof raw.text !== "string") return undefined;
+      return { type: raw.type, level, text: raw.text };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Checks a message from the primary at the wall; undefined for everything that is not ours. */
+export function parseMessageToRouter(raw: unknown): MessageToRouter | undefined {
+  if (!isFields(raw)) return undefined;
+  switch (raw.type) {
+    case "router:init":
+      // The primary is the same build and the same user; the shape is checked by types on its side.
+      return raw as unknown as RouterInit;
+    case "router:expect":
+    case "router:forget":
+      return typeof raw.place === "string" ? { type: raw.type, place: raw.place } : undefined;
+    case "router:ping":
+      return { type: raw.type };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Composition root of the router process: the only file that knows all its parts. Forked by the primary. What is imported
+ * here is loaded at each start, and the workers wait for it: the log is loaded later.
+ */
+
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { describeBriefly, describeThrown } from "../errors.js";
+import { type MessageFromRouter, parseMessageToRouter, type RouterInit } from "../protocol/router-messages.js";
+import { renderNote } from "./render-note.js";
+import { RouterLog } from "./router-log.js";
+import { WorkerPorts } from "./worker-ports.js";
+
+/** For people and scrapers: once a second is often enough. */
+const reportIntervalMs = 1_000;
+/** What is volatile is stale when that much waits before it. */
+const maxVolatileBytes = 1_048_576;
+const stalledAfterMs = 2_000;
+/** A worker that lost its router is back within a second; requests, which wait for it, time out after 5 s. */
+const expectBackMs = 3_000;
+/** 9 bytes are 12 characters of base64url. */
+const incarnationBytes = 9;
+
+class RouterProcess {
+  #ports: WorkerPorts | undefined;
+  #log: RouterLog | undefined;
+  #init: RouterInit | undefined;
+  #isEnding = false;
+
+  run(): void {
+    if (process.send === undefined) {
+      console.error("router-main is started by `signalbox start`, not by hand.");
+      process.exit(2);
+    }
+    // Ctrl-C reaches every process of the terminal; the router ends after the workers, when the primary says so.
+    process.on("SIGINT", () => {});
+    process.on("SIGTERM", () => {});
+    process.on("SIGHUP", () => {});
+    // It has let go of this process, or is gone.
+    process.on("disconnect", () => void this.#end(0));
+    process.on("uncaughtException", (thrown) => this.#failUnexpectedly(thrown));
+    process.on("unhandledRejection", (thrown) => this.#failUnexpectedly(thrown));
+    process.on("message", (raw) => this.#obey(raw));
+    this.#send({ type: "router:hello" });
+  }
+
+  #obey(raw: unknown): void {
+    const message = parseMessageToRouter(raw);
+    switch (message?.type) {
+      case "router:init":
+        if (this.#init === undefined) void this.#begin(message);
+        break;
+      case "router:expect":
+        this.#ports?.core.expect(message.place, performance.now());
+        break;
+      case "router:forget":
+        this.#ports?.core.forget(message.place, performance.now());
+        break;
+      case "router:ping":
+        this.#send({ type: "router:pong" });
+        break;
+      case undefined:
+        break;
+    }
+  }
+
+  async #begin(init: RouterInit): Promise<void> {
+    this.#init = init;
+    const log = new RouterLog(init.log, (message) => this.#send(message));
+    this.#log = log;
+    const ports = new WorkerPorts(
+      {
+        hostKey: init.hostKey,
+        incarnation: randomBytes(incarnationBytes).toString("base64url"),
+        outbox: { maxBytes: init.maxOutboxBytes, maxVolatileBytes: Math.min(maxVolatileBytes, init.maxOutboxBytes) },
+        maxRoomsPerPort: init.maxRoomsPerWorker,
+        stalledAfterMs,
+        expectBackMs,
+      },
+      {
+        onNote: (note) => log.say(renderNote(note)),
+        onServerError: (error) => {
+          const text = `a worker could not be let in: ${error.message}; it tries again`;
+          log.say({ level: "warn", text, aboutWorker: undefined });
+        },
+      },
+    );
+    this.#ports = ports;
+    // Before anybody can connect: the first message must wait for those who are not there yet.
+    const nowMs = performance.now();
+    for (const place of init.expectedPlaces) ports.core.expect(place, nowMs);
+    try {
+      await ports.listen(init.socketPath);
+    } catch (thrown) {
+      this.#send({ type: "router:failed", reason: `cannot listen on ${init.socketPath}: ${describeBriefly(thrown)}` });
+      await this.#end(1);
+      return;
+    }
+    this.#send({ type: "router:ready" });
+    setInterval(() => this.#report(ports), reportIntervalMs);
+  }
+
+  #report({ core }: WorkerPorts): void {
+    this.#send({
+      type: "router:report",
+      counts: core.counters,
+      announcedRooms: core.interestSize,
+      ports: core.ports.map((port) => ({
+        place: port.place,
+        queuedBytes: port.outbox.queuedBytes,
+        rooms: port.roomCount,
+        isStalled: port.isStalled,
+        isConnected: port.connection !== undefined,
+      })),
+    });
+  }
+
+  /** Sends unless the primary is gone; then this process is about to end. */
+  #send(message: MessageFromRouter): void {
+    if (!process.connected) return;
+    process.send?.(message, undefined, {}, () => {
+      // The channel closed in between: same as above.
+    });
+  }
+
+  /** What it holds may be wrong now: a new one, to which the workers say everything anew, is right. */
+  #failUnexpectedly(thrown: unknown): void {
+    const text = `the router failed: ${describeThrown(thrown)}`;
+    if (this.#log === undefined) console.error(text);
+    else this.#log.say({ level: "error", text, aboutWorker: undefined });
+    void this.#end(1);
+  }
+
+  async #end(exitCode: number): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#ports?.close();
+    const hasPrimary = process.connected;
+    if (this.#init?.isDirectoryOwn === true && !hasPrimary) removeDirectory(dirname(this.#init.socketPath));
+    await this.#log?.end();
+    process.exit(exitCode);
+  }
+}
+
+/** A primary that was killed cannot do it. */
+function removeDirectory(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // A few bytes in the temporary directory are no reason for an error message of a process that ends.
+  }
+}
+
+new RouterProcess().run();
