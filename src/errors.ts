@@ -19,6 +19,7 @@ export type SignalboxErrorCode =
   | "SIGNALBOX_NOT_RUNNING"
   | "SIGNALBOX_RUNTIME_DIR_UNSAFE"
   | "SIGNALBOX_SOCKET_PATH_TOO_LONG"
+  | "SIGNALBOX_NOT_PRIMARY"
   | "SIGNALBOX_PLATFORM_UNSUPPORTED";
 
 /** Base of all errors below; `cause` carries the underlying error where there is one. */
@@ -68,6 +69,13 @@ export class CrashLoopError extends SignalboxError {
 
 /** The runtime directory or a socket in it cannot be used safely. */
 export class RuntimeDirError extends SignalboxError {}
+
+/** `setupPrimary()` was called in a process that is not the primary of node:cluster. */
+export class NotPrimaryError extends SignalboxError {
+  constructor(message: string) {
+    super("SIGNALBOX_NOT_PRIMARY", message);
+  }
+}
 
 /** No host answers on its control socket. */
 export class NotRunningError extends SignalboxError {

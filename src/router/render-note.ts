@@ -28,9 +28,9 @@ function describe(note: RouterNote, worker: string): Pick<NoteLine, "level" | "t
     case "port-up":
       return { level: "debug", text: `${worker} has connected to the router` };
     case "port-down": {
-      if (note.lostFrames === 0) return { level: "debug", text: `${worker} has left the router` };
-      const given = `${countMessages(note.lostFrames)} that waited for it ${wasOrWere(note.lostFrames)} given up`;
-      return { level: "info", text: `${worker} has left the router; ${given}` };
+      // Its clients have gone with it, or it says itself what it has missed.
+      const given = note.lostFrames === 0 ? "" : `; ${countMessages(note.lostFrames)} for it had not been written`;
+      return { level: "debug", text: `${worker} has left the router${given}` };
     }
     case "refused":
       return { level: "warn", text: describeRefusal(note, worker) };

@@ -14,8 +14,8 @@ import { WorkerPorts } from "./worker-ports.js";
 
 /** For people and scrapers: once a second is often enough. */
 const reportIntervalMs = 1_000;
-/** What is volatile is stale when that much waits before it. */
-const maxVolatileBytes = 1_048_576;
+/** Part of an outbox that what is volatile may use: behind more than that it would be stale. */
+const volatileShare = 1 / 4;
 const stalledAfterMs = 2_000;
 /** A worker that lost its router is back within a second; requests, which wait for it, time out after 5 s. */
 const expectBackMs = 3_000;
@@ -73,7 +73,7 @@ class RouterProcess {
       {
         hostKey: init.hostKey,
         incarnation: randomBytes(incarnationBytes).toString("base64url"),
-        outbox: { maxBytes: init.maxOutboxBytes, maxVolatileBytes: Math.min(maxVolatileBytes, init.maxOutboxBytes) },
+        outbox: { maxBytes: init.maxOutboxBytes, maxVolatileBytes: Math.ceil(init.maxOutboxBytes * volatileShare) },
         maxRoomsPerPort: init.maxRoomsPerWorker,
         stalledAfterMs,
         expectBackMs,

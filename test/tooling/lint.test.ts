@@ -62,6 +62,20 @@ const directions: readonly Fixture[] = [
   importing("src/demo/public-import.ts", "../index.js", []),
   importing("src/worker/demo-import.ts", "../demo/good.js"),
   importing("src/index.ts", "./primary/good.js"),
+  {
+    title: "src/adapter.ts imports its two halves, and nothing else",
+    file: "src/adapter.ts",
+    text: [
+      'export * from "./client/good.js";',
+      'export * from "./errors.js";',
+      'export * from "./primary/adapter-primary.js";',
+      'export * from "./primary/good.js";',
+      'export * from "./worker/fabric/create-adapter.js";',
+      'export * from "./worker/good.js";',
+      "",
+    ].join("\n"),
+    rules: ["noRestrictedImports", "noRestrictedImports", "noRestrictedImports", "noRestrictedImports"],
+  },
 ];
 
 const code: readonly Fixture[] = [
@@ -162,6 +176,18 @@ const code: readonly Fixture[] = [
     rules: [],
   },
   {
+    title: "process.exit in router/router-main.ts is allowed",
+    file: "src/router/router-main.ts",
+    text: "export const stop = (): never => process.exit(1);\n",
+    rules: [],
+  },
+  {
+    title: "the clock in the router's core",
+    file: "src/router/core.ts",
+    text: "export const nowMs = (): number => performance.now();\n",
+    rules: ["no-restricted-globals"],
+  },
+  {
     title: "the clock in a pure file",
     file: "src/address/clock.ts",
     text: "export const nowMs = (): number => Date.now();\n",
@@ -230,6 +256,8 @@ const supports = new Map([
   ["src/config/config.ts", "export interface Config {\n  readonly a: 1;\n}\n"],
   ["src/errors.ts", "export const errors = 1;\n"],
   ["src/logging.ts", "export const logging = 1;\n"],
+  ["src/primary/adapter-primary.ts", "export const setupPrimary = 1;\n"],
+  ["src/worker/fabric/create-adapter.ts", "export const createAdapter = 1;\n"],
 ]);
 
 describe("lint rules", () => {
