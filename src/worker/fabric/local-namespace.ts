@@ -2,8 +2,9 @@
 
 import type { Namespace, Socket } from "socket.io";
 import { Adapter, type BroadcastOptions } from "socket.io-adapter";
+import type { EngineConnection } from "./client-writes.js";
 import { computeParserId, type PacketDecoder, type PacketEncoder, type SocketIoParser } from "./parser-id.js";
-import type { ClientConnection, WirePacket } from "./wire-packet.js";
+import type { WirePacket } from "./wire-packet.js";
 
 /** Rooms and excepted rooms of a message, and its flags. */
 export interface Selection {
@@ -29,7 +30,7 @@ export interface Packet {
 
 /** Private members of socket.io 4.8 that adapters use; pinned by tests. */
 interface SocketFace {
-  readonly client: { readonly conn: ClientConnection };
+  readonly client: { readonly conn: EngineConnection };
   notifyOutgoingListeners?(packet: unknown): void;
 }
 

@@ -10,25 +10,7 @@ import {
   partTypes,
 } from "../../protocol/broadcast-body.js";
 
-/** Options that Engine.IO keeps with a message (engine.io 6.6, `Socket#sendPacket`). */
-interface MessageOptions {
-  preEncoded: true;
-  volatile: boolean | undefined;
-  compress: boolean | undefined;
-  /** What the WebSocket transport writes instead of encoding the message itself. */
-  wsPreEncodedFrame?: readonly Buffer[];
-}
-
-/** The parts of a client's connection that are used here (socket.io 4.8 `Client`, engine.io 6.6 `Socket`). */
-export interface ClientConnection {
-  readonly transport: {
-    readonly writable: boolean;
-    /** Private; whether the transport writes the finished frame and never looks at the text. */
-    _canSendPreEncodedFrame?(packet: { options: MessageOptions }): boolean;
-  };
-  write(data: unknown, options: MessageOptions): unknown;
-  listenerCount(event: string): number;
-}
+import { type EngineConnection, isUnobserved, type MessageOptions, writeGathered } from "./client-writes.js";
 
 export interface PacketFlags {
   readonly volatile?: boolean | undefined;
@@ -101,10 +83,11 @@ export class WirePacket {
   }
 
   /** Writes it to one client. */
-  writeTo(connection: ClientConnection): void {
+  writeTo(connection: EngineConnection): void {
     if (this.#isVolatile && !connection.transport.writable) return;
     for (const message of this.#messages) {
-      connection.write(message.bytes ?? chooseText(message, connection), message.options);
+      if (message.bytes !== undefined) connection.write(message.bytes, message.options);
+      else writeText(message, connection);
     }
   }
 
@@ -121,11 +104,13 @@ function createOptions({ volatile, compress }: PacketFlags, frame: Buffer | unde
   return options;
 }
 
-/** The text itself for whoever may look at it: long-polling, compression, other engines, listeners of the application. */
-function chooseText({ text, options }: WireMessage, connection: ClientConnection): unknown {
-  if (typeof text !== "object") return text;
+/** As a finished frame where that is taken as it is; as text for whoever may look at it: long-polling, compression, other engines, listeners. */
+function writeText({ text, options }: WireMessage, connection: EngineConnection): void {
+  const frame = options.wsPreEncodedFrame;
   const isWrittenThrough =
+    frame !== undefined &&
     connection.transport._canSendPreEncodedFrame?.({ options }) === true &&
-    connection.listenerCount("packetCreate") === 0;
-  return isWrittenThrough ? text : text.toString();
+    isUnobserved(connection);
+  if (!isWrittenThrough) connection.write(String(text), options);
+  else if (!writeGathered(connection, frame)) connection.write(text, options);
 }
