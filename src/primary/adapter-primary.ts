@@ -95,7 +95,7 @@ function assignPlaces(supervisor: RouterSupervisor, hostKey: string, socketPath:
 
 /** For this user only; gone with the primary, or with the router when the primary is killed. */
 function makePrivateDirectory(): string {
-  const prefix = join(tmpdir(), "signalbox-");
+  const prefix = join(tmpdir(), "signalbox-adapter-");
   const pathBytes = Buffer.byteLength(join(`${prefix}XXXXXX`, "router.sock"));
   if (pathBytes > maxSocketPathBytes) {
     throw new RuntimeDirError(

@@ -12,6 +12,7 @@ import {
   isHostKey,
   maxWorkerSlots,
   parseAddress,
+  parsePlace,
   randomBytesPerAddress,
 } from "../../src/address/address.js";
 
@@ -88,6 +89,17 @@ describe("what is not an address is not parsed", () => {
       }),
     );
   });
+});
+
+test("a place is read back from its six characters, and from nothing else", () => {
+  fc.assert(
+    fc.property(fc.nat({ max: maxWorkerSlots - 1 }), (workerSlot) => {
+      const place = { hostKey: "ho_-", workerSlot };
+      assert.deepEqual(parsePlace(encodePlace(place)), place);
+    }),
+  );
+  for (const text of ["", "hostA", "hostAAA", "host+A", "hostAA\n", "host A"])
+    assert.equal(parsePlace(text), undefined);
 });
 
 describe("a place that cannot be encoded is refused", () => {
