@@ -9,16 +9,25 @@ interface Block {
   readonly bytes: Buffer;
   used: number;
   frames: number;
+  volatileFrames: number;
 }
+
+const noBytes = Buffer.alloc(0);
 
 export class FrameQueue {
   #blocks: Block[] = [];
-  readonly #spare: Buffer[] = [];
+  readonly #spare: Buffer[];
   #bytes = 0;
   #frames = 0;
+  #volatileFrames = 0;
   /** Where `reserve` made room. */
-  target: Buffer = Buffer.alloc(0);
+  target: Buffer = noBytes;
   at = 0;
+
+  /** @param spare blocks to be used again: queues of one owner may share them */
+  constructor(spare: Buffer[] = []) {
+    this.#spare = spare;
+  }
 
   get queuedBytes(): number {
     return this.#bytes;
@@ -28,11 +37,16 @@ export class FrameQueue {
     return this.#frames;
   }
 
+  /** Those of the queued frames that may be lost. */
+  get queuedVolatileFrames(): number {
+    return this.#volatileFrames;
+  }
+
   /** Makes room for a frame: the caller writes it to `target` from `at` on, before anything else happens here. */
-  reserve(frameBytes: number): void {
+  reserve(frameBytes: number, isVolatile = false): void {
     let block = this.#blocks[this.#blocks.length - 1];
     if (block === undefined || block.bytes.length - block.used < frameBytes) {
-      block = { bytes: this.#findBlock(frameBytes), used: 0, frames: 0 };
+      block = { bytes: this.#findBlock(frameBytes), used: 0, frames: 0, volatileFrames: 0 };
       this.#blocks.push(block);
     }
     this.target = block.bytes;
@@ -41,6 +55,9 @@ export class FrameQueue {
     block.frames++;
     this.#bytes += frameBytes;
     this.#frames++;
+    if (!isVolatile) return;
+    block.volatileFrames++;
+    this.#volatileFrames++;
   }
 
   #findBlock(frameBytes: number): Buffer {
@@ -48,8 +65,8 @@ export class FrameQueue {
     return this.#spare.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
   }
 
-  push(bytes: Uint8Array, start: number, end: number): void {
-    this.reserve(end - start);
+  push(bytes: Uint8Array, start: number, end: number, isVolatile = false): void {
+    this.reserve(end - start, isVolatile);
     // A view costs more than copying what a small frame holds.
     if (bytes instanceof Buffer) bytes.copy(this.target, this.at, start, end);
     else this.target.set(bytes.subarray(start, end), this.at);
@@ -64,8 +81,11 @@ export class FrameQueue {
       into.push(block.used === block.bytes.length ? block.bytes : block.bytes.subarray(0, block.used));
       taken += block.used;
       this.#frames -= block.frames;
+      this.#volatileFrames -= block.volatileFrames;
       count++;
     }
+    // A large frame's block must not stay for as long as nothing else is sent.
+    this.target = noBytes;
     this.#blocks = count === this.#blocks.length ? [] : this.#blocks.slice(count);
     this.#bytes -= taken;
     return taken;
@@ -83,6 +103,8 @@ export class FrameQueue {
     this.#blocks = [];
     this.#bytes = 0;
     this.#frames = 0;
+    this.#volatileFrames = 0;
+    this.target = noBytes;
     return frames;
   }
 }

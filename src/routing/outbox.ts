@@ -17,8 +17,10 @@ export type PushResult = "queued" | "dropped" | "lost";
 
 export class Outbox {
   readonly #limits: OutboxLimits;
-  readonly #urgent = new FrameQueue();
-  readonly #frames = new FrameQueue();
+  /** One store of blocks for both lanes: what is urgent is small, and comes often. */
+  readonly #spare: Buffer[] = [];
+  readonly #urgent = new FrameQueue(this.#spare);
+  readonly #frames = new FrameQueue(this.#spare);
   #lostFrames = 0;
   /** Totals since the beginning. */
   droppedVolatile = 0;
@@ -53,14 +55,14 @@ export class Outbox {
 
   push(bytes: Uint8Array, start: number, end: number, isVolatile: boolean): PushResult {
     const result = this.#admit(end - start, isVolatile);
-    if (result === "queued") this.#frames.push(bytes, start, end);
+    if (result === "queued") this.#frames.push(bytes, start, end, isVolatile);
     return result;
   }
 
   /** Makes room for a frame, which the caller writes to `target` from `at` on when the answer is `queued`. */
   reserve(frameBytes: number, isVolatile: boolean): PushResult {
     const result = this.#admit(frameBytes, isVolatile);
-    if (result === "queued") this.#frames.reserve(frameBytes);
+    if (result === "queued") this.#frames.reserve(frameBytes, isVolatile);
     return result;
   }
 
@@ -80,10 +82,17 @@ export class Outbox {
     }
     if (this.#lostFrames === 0 && bytes <= this.#limits.maxBytes) return "queued";
     // Once something is lost, nothing is kept until the receiver has been told: it has to start anew anyway.
-    const frames = this.#frames.clear() + 1;
-    this.#lostFrames += frames;
-    this.lostTotal += frames;
+    this.#lostFrames += this.#loseQueued(1);
     return "lost";
+  }
+
+  /** Answers how many frames that is, with `more` that were not queued; what was volatile counts as dropped. */
+  #loseQueued(more: number): number {
+    const volatileFrames = this.#frames.queuedVolatileFrames;
+    const frames = this.#frames.clear() - volatileFrames + more;
+    this.droppedVolatile += volatileFrames;
+    this.lostTotal += frames;
+    return frames;
   }
 
   /** The receiver is being told of its loss, by a frame that the caller pushes next; answers how many frames. */
@@ -120,9 +129,7 @@ export class Outbox {
   /** Gives everything up; answers how many frames, told or not, will not be delivered. */
   abandon(): number {
     this.#urgent.clear();
-    const frames = this.#frames.clear();
-    this.lostTotal += frames;
-    const lost = frames + this.#lostFrames;
+    const lost = this.#loseQueued(0) + this.#lostFrames;
     this.#lostFrames = 0;
     return lost;
   }
