@@ -53,7 +53,8 @@ export class RouterMetrics {
         "unroutable_responses_total",
         "Answers whose asker had ended before they came.",
       ),
-      badFrames: this.#counter("bad_frames_total", "Connections refused for what is not a frame or not a worker's."),
+      badFrames: this.#counter("bad_frames_total", "Frames that no worker of this version sends."),
+      refusals: this.#counter("refusals_total", "Connections to the router refused, or closed with a reason."),
       interestChanges: this.#counter("interest_changes_total", "Announcements of rooms by workers."),
       stalls: this.#counter("stalls_total", "Times that a worker was found not to answer."),
     };

@@ -47,6 +47,8 @@ export interface RouterCounts {
   readonly unsentFrames: number;
   readonly unroutableResponses: number;
   readonly badFrames: number;
+  /** Connections that were refused, or closed with a reason. */
+  readonly refusals: number;
   readonly interestChanges: number;
   readonly stalls: number;
 }
@@ -105,6 +107,7 @@ const countNames: Record<keyof RouterCounts, true> = {
   unsentFrames: true,
   unroutableResponses: true,
   badFrames: true,
+  refusals: true,
   interestChanges: true,
   stalls: true,
 };

@@ -396,6 +396,7 @@ export class RouterCore {
 
   #refuse(connection: Connection, refusal: PortRefusal, reason: string): void {
     connection.isRefused = true;
+    this.counters.refusals++;
     connection.farewell = encodeRouterToWorker({ type: "refused", code: portRefusals[refusal].code, reason });
     const { port } = connection;
     connection.port = undefined;

@@ -48,6 +48,8 @@ export interface RouterCounters {
   unsentFrames: number;
   unroutableResponses: number;
   badFrames: number;
+  /** Connections that were refused, or closed with a reason. */
+  refusals: number;
   interestChanges: number;
   stalls: number;
 }
@@ -63,6 +65,7 @@ export function emptyCounters(): RouterCounters {
     unsentFrames: 0,
     unroutableResponses: 0,
     badFrames: 0,
+    refusals: 0,
     interestChanges: 0,
     stalls: 0,
   };
