@@ -8,6 +8,7 @@ const SCENARIOS = {
     file: "./messages/scenario.mjs",
     summary: "messages per second and core: routed, stock, in-memory (the default, 8 minutes)",
   },
+  router: { file: "./router/scenario.mjs", summary: "frames per second and core of the router alone" },
   accept: { file: "./accept/scenario.mjs", summary: "connections accepted per second and core, against stock" },
 };
 
