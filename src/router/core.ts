@@ -135,11 +135,8 @@ export class RouterCore {
       this.#refuse(connection, "badFrame", error.message);
       return;
     }
-    const { port } = connection;
-    if (port?.isInterestUntold) {
-      port.isInterestUntold = false;
-      this.#delivery.tellUrgently(port, { type: "interest-taken", sequence: port.interestSequence });
-    }
+    // Said with the next write, once for all that has come until then.
+    if (connection.port?.isInterestUntold) this.#delivery.wake(connection.port);
   }
 
   closed(id: number, nowMs: number): void {
@@ -160,9 +157,15 @@ export class RouterCore {
       return [farewell];
     }
     if (port === undefined) return [];
-    port.isAwake = false;
+    // What is told here leaves with this very write: nobody needs to be woken for it.
+    port.isAwake = true;
+    if (port.isInterestUntold) {
+      port.isInterestUntold = false;
+      this.#delivery.tellUrgently(port, { type: "interest-taken", sequence: port.interestSequence });
+    }
     if (port.outbox.untoldLoss > 0) this.#tellLoss(port);
     const blocks = port.outbox.take(maxWriteBytes);
+    port.isAwake = false;
     for (const block of blocks) this.counters.bytesOut += block.length;
     return blocks;
   }
@@ -176,8 +179,8 @@ export class RouterCore {
     const connection = this.#connections.get(id);
     if (connection === undefined) return false;
     if (connection.farewell !== undefined) return true;
-    const outbox = connection.port?.outbox;
-    return outbox !== undefined && (!outbox.isEmpty || outbox.untoldLoss > 0);
+    const { port } = connection;
+    return port !== undefined && (!port.outbox.isEmpty || port.outbox.untoldLoss > 0 || port.isInterestUntold);
   }
 
   /** Send pings, find who is stalled, give up who did not come back. To be called every half second or so. */

@@ -34,7 +34,7 @@ export class Delivery {
         this.#counters.lostFrames += port.outbox.lostTotal - lostBefore;
         if (!hadLoss) this.#effects.note({ type: "overflowed", place: port.place });
     }
-    this.#wake(port);
+    this.wake(port);
   }
 
   tell(port: Port, message: RouterToWorker): void {
@@ -45,7 +45,7 @@ export class Delivery {
   /** Overtakes what waits. */
   tellUrgently(port: Port, message: RouterToWorker): void {
     port.outbox.pushUrgent(encodeRouterToWorker(message));
-    this.#wake(port);
+    this.wake(port);
   }
 
   tellOthers(ports: Iterable<Port>, port: Port, message: RouterToWorker): void {
@@ -55,7 +55,8 @@ export class Delivery {
     }
   }
 
-  #wake(port: Port): void {
+  /** There is something to write. */
+  wake(port: Port): void {
     if (port.isAwake || port.connection === undefined) return;
     port.isAwake = true;
     this.#effects.wake(port.connection);
