@@ -1,6 +1,6 @@
 /** Puts frames into ports' outboxes, counts what became of them, and wakes the process when there is something to write. Pure. */
 
-import { frameFlags, lengthBytes } from "../protocol/frame.js";
+import { frameFlags, frameKinds, lengthBytes } from "../protocol/frame.js";
 import { encodeRouterToWorker, type RouterToWorker } from "../protocol/worker-port-frames.js";
 import type { Port } from "./port.js";
 import type { RouterCounters, RouterEffects } from "./router-effects.js";
@@ -14,26 +14,29 @@ export class Delivery {
     this.#counters = counters;
   }
 
-  /** Passes a frame on to each of these. */
+  /**
+   * Passes a frame on to each of these. Only a broadcast may be dropped for being volatile: workers count the commands that
+   * make sockets join, and who asks waits for all who were asked.
+   */
   send(targets: readonly Port[], bytes: Buffer, start: number, end: number): void {
-    const isVolatile = ((bytes[start + lengthBytes + 1] as number) & frameFlags.volatile) !== 0;
+    const isBroadcast = bytes[start + lengthBytes] === frameKinds.broadcast;
+    const isVolatile = isBroadcast && ((bytes[start + lengthBytes + 1] as number) & frameFlags.volatile) !== 0;
     for (const target of targets) this.push(target, bytes, start, end, isVolatile);
   }
 
   push(port: Port, bytes: Uint8Array, start: number, end: number, isVolatile: boolean): void {
-    const hadLoss = port.outbox.untoldLoss > 0;
-    const lostBefore = port.outbox.lostTotal;
-    switch (port.outbox.push(bytes, start, end, isVolatile)) {
-      case "queued":
-        this.#counters.framesOut++;
-        break;
-      case "dropped":
-        this.#counters.droppedVolatile++;
-        break;
-      case "lost":
-        this.#counters.lostFrames += port.outbox.lostTotal - lostBefore;
-        if (!hadLoss) this.#effects.note({ type: "overflowed", place: port.place });
+    if (isVolatile && port.connection === undefined) {
+      // What is current soon is not worth keeping for a worker that is not there.
+      this.#counters.droppedVolatile++;
+      return;
     }
+    const { untoldLoss, lostTotal, droppedVolatile } = port.outbox;
+    const result = port.outbox.push(bytes, start, end, isVolatile);
+    if (result === "queued") this.#counters.framesOut++;
+    // A frame that does not fit takes others with it.
+    this.#counters.lostFrames += port.outbox.lostTotal - lostTotal;
+    this.#counters.droppedVolatile += port.outbox.droppedVolatile - droppedVolatile;
+    if (result === "lost" && untoldLoss === 0) this.#effects.note({ type: "overflowed", place: port.place });
     this.wake(port);
   }
 
