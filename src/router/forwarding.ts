@@ -57,7 +57,7 @@ export class Forwarding {
 
   #addRoom(bytes: Buffer, start: number, end: number, namespaceKey: string, stamp: number): void {
     const place = readPlace(bytes, start, end);
-    if (place !== undefined && place.startsWith(this.#hostKey)) {
+    if (place?.startsWith(this.#hostKey)) {
       const port = this.#portByPlace.get(place);
       if (port !== undefined) this.#add(port, stamp);
     }
@@ -100,17 +100,26 @@ export class Forwarding {
    */
   expectJoins(view: RoutedView, targets: readonly Port[]): void {
     const namespaceKey = view.readNamespaceKey();
-    for (const port of targets) port.joinsSent++;
+    const roomKeys: string[] = [];
+    // All of them first: a command that is none must not be counted.
     walkCommandRooms(view.bytes, view.bodyStart, view.end, (start, end) => {
-      const roomKey = readRoomKey(view.bytes, start, end);
-      for (const port of targets) {
-        const key = `${namespaceKey}\0${roomKey}`;
-        // Anew at the end: the map stays in the order of the commands.
-        port.expectedRooms.delete(key);
-        port.expectedRooms.set(key, { namespaceKey, roomKey, joinNumber: port.joinsSent });
-        this.#expected.addRoom(port, namespaceKey, roomKey);
-      }
+      roomKeys.push(readRoomKey(view.bytes, start, end));
     });
+    for (const port of targets) {
+      // It does not get this command, nor any that follows, until it has been told of its loss.
+      if (port.outbox.untoldLoss > 0) continue;
+      port.joinsSent++;
+      for (const roomKey of roomKeys) this.#expectRoom(port, namespaceKey, roomKey);
+    }
+  }
+
+  #expectRoom(port: Port, namespaceKey: string, roomKey: string): void {
+    // Both may hold any character: the length says where one ends.
+    const key = `${namespaceKey.length} ${namespaceKey}${roomKey}`;
+    // Anew at the end: the map stays in the order of the commands.
+    port.expectedRooms.delete(key);
+    port.expectedRooms.set(key, { namespaceKey, roomKey, joinNumber: port.joinsSent });
+    this.#expected.addRoom(port, namespaceKey, roomKey);
   }
 
   /** The worker has carried out that many, and announced what came of them. */
