@@ -43,6 +43,7 @@ export class RouterProcess {
   readySinceMs: number | undefined;
   readonly #child: ChildProcess | undefined;
   readonly #events: RouterProcessEvents;
+  readonly #isUnreferenced: boolean;
   readonly #startTimer: NodeJS.Timeout;
   #pingTimer: NodeJS.Timeout | undefined;
   #unansweredPings = 0;
@@ -52,7 +53,8 @@ export class RouterProcess {
   constructor(settings: RouterProcessSettings, output: RouterLogSink, events: RouterProcessEvents) {
     this.#events = events;
     this.#startTimer = setTimeout(() => this.kill(`was not ready within ${startTimeoutMs} ms`), startTimeoutMs);
-    this.#startTimer.unref();
+    this.#isUnreferenced = settings.isUnreferenced;
+    if (this.#isUnreferenced) this.#startTimer.unref();
     try {
       this.#child = fork(settings.routerMain, [], {
         // Flags of the primary (an inspector's port, loaders, limits) are not meant for this process.
@@ -65,7 +67,7 @@ export class RouterProcess {
       return;
     }
     this.#watch(this.#child, output);
-    if (settings.isUnreferenced) unreference(this.#child);
+    if (this.#isUnreferenced) unreference(this.#child);
   }
 
   get pid(): number | undefined {
@@ -133,7 +135,7 @@ export class RouterProcess {
     clearTimeout(this.#startTimer);
     this.readySinceMs = performance.now();
     this.#pingTimer = setInterval(() => this.#checkPulse(), pingIntervalMs);
-    this.#pingTimer.unref();
+    if (this.#isUnreferenced) this.#pingTimer.unref();
   }
 
   #checkPulse(): void {

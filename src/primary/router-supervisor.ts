@@ -92,7 +92,7 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
     this.#fork();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => this.#settleStart?.(), routerAbsenceLimitMs);
-      timer.unref();
+      if (this.#settings.isUnreferenced) timer.unref();
       this.#settleStart = () => {
         this.#settleStart = undefined;
         clearTimeout(timer);
@@ -213,7 +213,7 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
       );
     }
     this.#restartTimer = setTimeout(() => this.#fork(), delayMs);
-    this.#restartTimer.unref();
+    if (this.#settings.isUnreferenced) this.#restartTimer.unref();
   }
 
   #setState(state: RouterState): void {
