@@ -290,13 +290,13 @@ export class RouterCore {
   #takeControl(connection: Connection, port: Port, message: WorkerToRouter | undefined): void {
     switch (message?.type) {
       case "namespace-up":
+        // Said again of the same adapter, it takes the place of what was said before.
+        this.#removeMember(port, message.uid);
         this.#forwarding.interest.addNamespace(port, this.#members.add(port, message));
         break;
-      case "namespace-down": {
-        const namespaceKey = this.#members.remove(port, message.uid);
-        if (namespaceKey !== undefined) this.#forwarding.interest.removeNamespace(port, namespaceKey);
+      case "namespace-down":
+        this.#removeMember(port, message.uid);
         break;
-      }
       case "interest-complete":
         port.isComplete = true;
         this.#forwarding.updateFlooded();
@@ -320,6 +320,11 @@ export class RouterCore {
         this.counters.badFrames++;
         this.#refuse(connection, "badFrame", "a frame of a kind that a worker does not send");
     }
+  }
+
+  #removeMember(port: Port, uid: string): void {
+    const namespaceKey = this.#members.remove(port, uid);
+    if (namespaceKey !== undefined) this.#forwarding.interest.removeNamespace(port, namespaceKey);
   }
 
   #takePong(port: Port): void {
