@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { deserialize, serialize } from "node:v8";
 
 /** Nothing here takes this long; what does has failed. */
-const patienceMs = 10_000;
+const patienceMs = 15_000;
 
 /** What a worker tells unasked. */
 export interface Note {
@@ -62,8 +62,15 @@ export class ControlledWorker {
     if (this.isGone) throw new Error(`worker ${this.slot} is gone`);
     this.#lastId++;
     const id = this.#lastId;
-    this.#connection.write(`${serialize({ id, command, ...rest }).toString("base64")}\n`);
-    return (await new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))) as Result;
+    this.#connection.write(`${serialize({ ...rest, id, command }).toString("base64")}\n`);
+    const timer = setTimeout(() => {
+      this.#waiting.get(id)?.reject(new Error(`worker ${this.slot} did not answer ${command} in ${patienceMs} ms`));
+    }, patienceMs);
+    try {
+      return (await new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))) as Result;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Resolves with the first note (earlier ones included) that fits. */
@@ -80,6 +87,8 @@ export class ControlledWorker {
         this.#watchers.delete(look);
         reject(new Error(`worker ${this.slot} did not tell in ${patienceMs} ms: ${what}`));
       }, patienceMs);
+      // Of several workers that are asked, one may be enough.
+      timer.unref();
       this.#watchers.add(look);
       look();
     });

@@ -5,16 +5,25 @@ import { fabrics } from "./fabrics.js";
 import { type KnownLimit, knownLimits } from "./known-limits.js";
 import { Stage, type StageOptions } from "./stage.js";
 
-export function describeFabrics(title: string, define: (stage: Stage) => void, options: StageOptions = {}): void {
-  for (const fabric of fabrics) {
-    describe(`${title}: ${fabric}`, { timeout: 120_000 }, () => {
-      const stage = new Stage(fabric, options);
-      before(async () => await stage.open());
-      after(async () => await stage.close());
-      afterEach(async () => await stage.dismiss());
-      define(stage);
-    });
-  }
+export interface SuiteOptions extends StageOptions {
+  /** The tests run side by side, because some of them wait out a timeout; then no client of theirs may matter to another. */
+  readonly isConcurrent?: boolean;
+}
+
+export function describeFabrics(title: string, define: (stage: Stage) => void, options: SuiteOptions = {}): void {
+  const { isConcurrent = false } = options;
+  const settings = { timeout: 120_000, concurrency: isConcurrent };
+  describe(title, settings, () => {
+    for (const fabric of fabrics) {
+      describe(`on ${fabric}`, settings, () => {
+        const stage = new Stage(fabric, options);
+        before(async () => await stage.open());
+        after(async () => await stage.close());
+        if (!isConcurrent) afterEach(async () => await stage.dismiss());
+        define(stage);
+      });
+    }
+  });
 }
 
 type Run = (t: TestContext) => Promise<void>;

@@ -83,7 +83,7 @@ export class StageWorker {
   /** The same with what `fetchSockets` gives here for a socket of another worker. */
   async remote<Result = unknown>(client: Client, use: (socket: RemoteSocket) => unknown): Promise<Result> {
     const chains = recordCalls(use);
-    return await this.process.ask("runRemote", { target: { nsp: client.nsp }, id: client.id, chains });
+    return await this.process.ask("runRemote", { target: { nsp: client.nsp, socket: client.id }, chains });
   }
 
   async #run<Result>(target: Target, chains: unknown): Promise<Result> {
@@ -107,6 +107,14 @@ export class Cast {
    */
   async hear(from: number): Promise<Heard[][]> {
     return await this.#stage.hear(from, this.clients);
+  }
+
+  /** The same of those of these workers. */
+  async hearOf(heard: readonly number[], from: number): Promise<Heard[][]> {
+    return await this.#stage.hear(
+      from,
+      this.clients.filter((_, slot) => heard.includes(slot)),
+    );
   }
 }
 
