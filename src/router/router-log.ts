@@ -27,7 +27,8 @@ export class RouterLog {
 
   say(line: NoteLine): void {
     if (ranks[line.level] < ranks[this.#settings?.level ?? leastLevelSaid]) return;
-    const heldBack = this.#repeats.admit(line.text, performance.now());
+    // What is told of as it comes and goes makes sense only whole; a warning is one even when it is not repeated.
+    const heldBack = line.level === "warn" ? this.#repeats.admit(line.text, performance.now()) : 0;
     if (heldBack === undefined) return;
     const text = heldBack === 0 ? line.text : `${line.text} (and ${heldBack} times before)`;
     if (this.#settings === null) {
