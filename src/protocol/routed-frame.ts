@@ -112,6 +112,12 @@ export class RoutedView {
     return end;
   }
 
+  /** @throws FrameError when the rooms, excepted ones left out, do not fit */
+  checkRooms(): void {
+    let at = this.roomsStart;
+    for (let left = this.roomCount; left > 0; left--) at = this.endOfRoom(at);
+  }
+
   /** Rooms and excepted rooms, decoded. @throws FrameError when one is none, or the counts are wrong */
   readRooms(): { rooms: Set<RoomName>; except: Set<RoomName> } {
     const rooms = new Set<RoomName>();

@@ -131,6 +131,8 @@ export class RouterCore {
       connection.splitter.push(chunk);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
+      // What follows the frame that it was refused for may be of a later version: the first reason is the one that counts.
+      if (connection.isRefused) return;
       this.counters.badFrames++;
       this.#refuse(connection, "badFrame", error.message);
       return;
@@ -196,8 +198,10 @@ export class RouterCore {
 
   #giveUpIfOverdue(port: Port): void {
     if (this.#nowMs - port.expectedSinceMs < this.#settings.expectBackMs) return;
-    const lostFrames = port.outbox.untoldLoss + port.outbox.abandon();
-    this.counters.lostFrames += lostFrames;
+    // What did not fit has been counted when it was lost.
+    const { untoldLoss } = port.outbox;
+    const lostFrames = port.outbox.abandon();
+    this.counters.lostFrames += lostFrames - untoldLoss;
     this.#dropExpected(port);
     this.#effects.note({ type: "not-back", place: port.place, lostFrames });
   }
@@ -363,6 +367,8 @@ export class RouterCore {
   /** The asker learns who is asked before any of them can answer; while a worker is expected back, the request waits. */
   #takeRequest(port: Port, bytes: Buffer, start: number, end: number): void {
     this.#view.read(bytes, start, end);
+    // All of it is checked now: when a held request is passed on, there is nobody to refuse.
+    this.#view.checkRooms();
     readRequestHead(bytes, this.#view.bodyStart, end);
     if (this.#isAnyExpected() && this.#held.hold(port.place, bytes, start, end, this.#nowMs)) return;
     this.#forwardRequest(port, bytes, start, end);

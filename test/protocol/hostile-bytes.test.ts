@@ -67,6 +67,7 @@ const readers: Record<string, (bytes: Buffer, start: number, end: number) => unk
     assert.ok(routed.namespaceEnd <= routed.bodyStart && routed.bodyStart <= end);
     attempt(() => routed.readNamespace());
     attempt(() => routed.readRooms());
+    attempt(() => routed.checkRooms());
     const take = (roomStart: number, roomEnd: number): void => {
       assert.ok(routed.bodyStart < roomStart && roomStart <= roomEnd && roomEnd <= end);
     };
