@@ -1,0 +1,141 @@
+/** setupPrimary(): a router beside a program that forks its own workers, and that does not notice it otherwise. */
+
+import assert from "node:assert/strict";
+import { mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { type AdapterProgram, startAdapterProgram } from "../support/adapter-program.js";
+import { waitUntilGone } from "../support/host.js";
+
+/** The one router of a program whose workers have met. */
+function readRouter(program: AdapterProgram): number {
+  const [router, ...others] = program.routers;
+  assert.deepEqual(others, [], "one router");
+  assert.ok(router !== undefined);
+  return router;
+}
+
+for (const serialization of ["json", "advanced"]) {
+  test(`workers of a program with ${serialization} serialization reach each other`, async () => {
+    await using program = startAdapterProgram({ APP_SERIALIZATION: serialization, APP_WORKERS: "3" });
+    const places = await Promise.all([1, 2, 3].map(async (worker) => await program.waitForPlace(worker)));
+    assert.deepEqual(await program.meet(1, 3), [2, 3]);
+    assert.deepEqual(await program.meet(3, 3), [1, 2]);
+    assert.deepEqual(places.map(({ slot }) => slot).sort(), [0, 1, 2]);
+    for (const { hostKey, socketPath } of places) {
+      assert.match(hostKey, /^[\w-]{4}$/);
+      assert.deepEqual([hostKey, socketPath], [places[0]?.hostKey, places[0]?.socketPath]);
+    }
+    const socketPath = places[0]?.socketPath ?? "";
+    assert.equal(statSync(socketPath).mode & 0o777, 0o600);
+    assert.equal(statSync(dirname(socketPath)).mode & 0o777, 0o700);
+    assert.equal(dirname(dirname(socketPath)), program.tmpDir);
+    assert.equal(program.stderr, "");
+  });
+}
+
+test("the program's own messages pass as they are, both ways", async () => {
+  await using program = startAdapterProgram({ APP_WORKERS: "1" });
+  await program.waitForPlace(1);
+  const strangers = [
+    { type: "hello" },
+    { source: "_sio_adapter", type: "hello" },
+    { source: "_signalbox_adapter_of_mine", type: "hello" },
+    { source: "_signalbox_adapter", type: "bye" },
+    "text",
+    [1, 2],
+  ];
+  for (const stranger of strangers) {
+    program.command("tell", 1, { say: stranger });
+    await program.waitFor(({ message }) => JSON.stringify(message) === JSON.stringify(stranger), "the message");
+  }
+  const places = program.events.filter(({ message }) => message?.place !== undefined);
+  assert.equal(places.length, 1, "nothing of it was taken for a question");
+});
+
+test("setupPrimary() may come after the workers were forked, and a second call does nothing", async () => {
+  await using after = startAdapterProgram({ APP_SETUP: "after" });
+  assert.deepEqual(await after.meet(1, 2), [2]);
+  await using twice = startAdapterProgram({ APP_SETUP: "twice" });
+  assert.deepEqual(await twice.meet(1, 2), [2]);
+  readRouter(twice);
+  assert.equal(twice.directories.length, 1);
+});
+
+test("setupPrimary() in a worker is refused with words that say where it belongs", async () => {
+  await using program = startAdapterProgram();
+  await program.waitForPlace(2);
+  program.command("tell", 2, { ask: "setup" });
+  const { message } = await program.waitFor(({ message }) => message?.refusal !== undefined, "the refusal");
+  assert.deepEqual([message?.refusal?.name, message?.refusal?.code], ["NotPrimaryError", "SIGNALBOX_NOT_PRIMARY"]);
+  assert.match(message?.refusal?.message ?? "", /was called in a worker\. Call it in the primary only/);
+});
+
+test("the slot of a worker that has ended is the next one's, and the router forgets the old one", async () => {
+  await using program = startAdapterProgram({ APP_WORKERS: "3" });
+  const places = await Promise.all([1, 2, 3].map(async (worker) => await program.waitForPlace(worker)));
+  await program.meet(1, 3);
+  program.command("kill", 2);
+  await program.waitFor(({ exit }) => exit === 2, "its end");
+  assert.deepEqual(await program.meet(1, 2), [3]);
+  program.command("fork");
+  assert.equal((await program.waitForPlace(4)).slot, places[1]?.slot);
+  assert.deepEqual(await program.meet(1, 3), [3, 4]);
+});
+
+test("a router that dies is replaced, which the program's owner can read on stderr", async () => {
+  await using program = startAdapterProgram();
+  await program.meet(1, 2);
+  const former = readRouter(program);
+  process.kill(former, "SIGKILL");
+  await program.waitForStderr(/^signalbox: the router ended \(SIGKILL\); started again in 500 ms \(restart 1\)/m);
+  assert.deepEqual(await waitUntilGone([former], 2_000), []);
+  assert.deepEqual(await program.meet(1, 2), [2]);
+  assert.notEqual(readRouter(program), former);
+});
+
+describe("the router and its directory are gone", () => {
+  async function assertNothingLeft(program: AdapterProgram, router: number): Promise<void> {
+    assert.deepEqual(await waitUntilGone([router], 5_000), []);
+    assert.deepEqual(program.directories, []);
+  }
+
+  test("when the program ends because it has nothing left to do: the router does not keep it", async () => {
+    await using program = startAdapterProgram();
+    await program.meet(1, 2);
+    const router = readRouter(program);
+    program.command("end");
+    assert.deepEqual(await program.exited, { code: 0, signal: null });
+    await assertNothingLeft(program, router);
+  });
+
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    test(`when the program's primary ends by ${signal}`, async () => {
+      await using program = startAdapterProgram();
+      await program.meet(1, 2);
+      const router = readRouter(program);
+      program.process.kill(signal);
+      assert.deepEqual(await program.exited, { code: null, signal });
+      await assertNothingLeft(program, router);
+    });
+  }
+});
+
+describe("a temporary directory that cannot be used", () => {
+  test("is refused with advice when a socket's path in it would be cut", async () => {
+    await using parent = startAdapterProgram();
+    const long = join(parent.tmpDir, "d".repeat(100));
+    mkdirSync(long);
+    await using program = startAdapterProgram({ TMPDIR: long });
+    await program.waitForStderr(/RuntimeDirError: the temporary directory .* Set TMPDIR to a shorter directory\./);
+    assert.equal((await program.exited).code, 1);
+  });
+
+  test("is refused with advice when it is not there", async () => {
+    await using program = startAdapterProgram({ TMPDIR: "/nonexistent" });
+    await program.waitForStderr(
+      /RuntimeDirError: no directory for the router's socket .* Set TMPDIR to one where it can/,
+    );
+    assert.equal((await program.exited).code, 1);
+  });
+});
