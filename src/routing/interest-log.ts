@@ -41,6 +41,7 @@ export class InterestLog {
   #sentSequence = 0;
   #takenSequence = 0;
   #roomCount = 0;
+  #isConnected = false;
   #hasPending = false;
   #isFlooded = false;
   /** Joins that were not acknowledged in time. */
@@ -80,9 +81,15 @@ export class InterestLog {
     if (encodeRoom(room) === undefined) return true;
     rooms.sequenceByRoom.set(room, undefined);
     this.#roomCount++;
-    rooms.pending.push({ room, isJoined: true });
-    this.#hasPending = true;
+    this.#note(rooms, room, true);
     return false;
+  }
+
+  /** Something to say; while nobody listens, nothing is kept for the telling: the next connection begins with the truth. */
+  #note(rooms: NamespaceRooms, room: RoomName, isJoined: boolean): void {
+    if (!this.#isConnected) return;
+    rooms.pending.push({ room, isJoined });
+    this.#hasPending = true;
   }
 
   /** Calls back when all that has been said so far is taken, or at the deadline. */
@@ -104,14 +111,15 @@ export class InterestLog {
   removeNamespace(namespace: string): void {
     const rooms = this.#namespaces.get(namespace);
     if (rooms === undefined) return;
-    for (const room of rooms.sequenceByRoom.keys()) {
-      rooms.pending.push({ room, isJoined: false });
-      this.#roomCount--;
-    }
+    for (const room of rooms.sequenceByRoom.keys()) this.#note(rooms, room, false);
+    this.#roomCount -= rooms.sequenceByRoom.size;
     rooms.sequenceByRoom.clear();
     rooms.dueMsByLeftRoom.clear();
-    if (rooms.pending.length > 0) this.#hasPending = true;
-    else this.#namespaces.delete(namespace);
+    this.#forgetIfEmpty(namespace, rooms);
+  }
+
+  #forgetIfEmpty(namespace: string, rooms: NamespaceRooms): void {
+    if (rooms.sequenceByRoom.size === 0 && rooms.pending.length === 0) this.#namespaces.delete(namespace);
   }
 
   /** Leaves that are due, and joins that have waited long enough. */
@@ -131,8 +139,8 @@ export class InterestLog {
       if (this.#isWanted(namespace, room)) continue;
       rooms.sequenceByRoom.delete(room);
       this.#roomCount--;
-      rooms.pending.push({ room, isJoined: false });
-      this.#hasPending = true;
+      this.#note(rooms, room, false);
+      this.#forgetIfEmpty(namespace, rooms);
     }
   }
 
@@ -156,8 +164,7 @@ export class InterestLog {
     if (!this.hasNews) return;
     const { maxRooms } = this.#settings;
     if (!this.#isFlooded && this.#roomCount > maxRooms) {
-      this.#isFlooded = true;
-      setFlooded(true);
+      this.#beginFlood(send, setFlooded);
     } else if (this.#isFlooded && this.#roomCount * 2 <= maxRooms) {
       // The truth first, then the end of the flood: in between is no moment with too little.
       this.#isFlooded = false;
@@ -168,21 +175,48 @@ export class InterestLog {
     else this.#sendPending(send);
     // Those who wait need an acknowledgement even if nothing was left to say.
     if (this.#waiters.some((waiter) => waiter.sequence === undefined)) {
-      if (this.#sentSequence === this.#takenSequence) send(new InterestFrameWriter(++this.#sentSequence, "").finish());
+      if (this.#sentSequence === this.#takenSequence) this.#sendMark(send);
       for (const waiter of this.#waiters) waiter.sequence ??= this.#sentSequence;
     }
   }
 
+  /** The connection is gone. */
+  stop(): void {
+    this.#isConnected = false;
+    for (const [namespace, rooms] of this.#namespaces) {
+      rooms.pending = [];
+      this.#forgetIfEmpty(namespace, rooms);
+    }
+    this.#hasPending = false;
+  }
+
   /** Everything that is true, after the connection is new. Nothing that was said before counts. */
   restart(send: (frame: Buffer) => void, setFlooded: (isOn: boolean) => void): void {
+    this.stop();
+    this.#isConnected = true;
     this.#takenSequence = this.#sentSequence;
     for (const waiter of this.#waiters) waiter.sequence = undefined;
-    for (const rooms of this.#namespaces.values()) rooms.pending = [];
-    this.#hasPending = false;
     this.#isFlooded = this.#roomCount > this.#settings.maxRooms;
-    if (this.#isFlooded) setFlooded(true);
+    if (this.#isFlooded) this.#beginFlood(send, setFlooded);
     else this.#sendAll(send);
     this.flush(send, setFlooded);
+  }
+
+  /** From now on everything comes, which the router has taken when it has taken the mark behind that. */
+  #beginFlood(send: (frame: Buffer) => void, setFlooded: (isOn: boolean) => void): void {
+    this.#isFlooded = true;
+    setFlooded(true);
+    this.#sendMark(send);
+    for (const rooms of this.#namespaces.values()) {
+      rooms.pending = [];
+      for (const room of rooms.sequenceByRoom.keys()) rooms.sequenceByRoom.set(room, this.#sentSequence);
+    }
+    this.#hasPending = false;
+  }
+
+  /** Says nothing, for the sake of its acknowledgement. */
+  #sendMark(send: (frame: Buffer) => void): void {
+    send(new InterestFrameWriter(++this.#sentSequence, "").finish());
   }
 
   /** The router has taken everything up to this sequence. */
@@ -220,17 +254,18 @@ export class InterestLog {
       const { pending } = rooms;
       rooms.pending = [];
       this.#sendChanges(namespace, rooms, pending, send);
-      if (rooms.sequenceByRoom.size === 0) this.#namespaces.delete(namespace);
+      this.#forgetIfEmpty(namespace, rooms);
     }
   }
 
   #skipPending(): void {
     this.#hasPending = false;
-    for (const rooms of this.#namespaces.values()) {
+    for (const [namespace, rooms] of this.#namespaces) {
       for (const { room } of rooms.pending) {
         if (rooms.sequenceByRoom.has(room)) rooms.sequenceByRoom.set(room, this.#sentSequence);
       }
       rooms.pending = [];
+      this.#forgetIfEmpty(namespace, rooms);
     }
   }
 

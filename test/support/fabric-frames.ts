@@ -9,8 +9,8 @@ import {
 } from "../../src/protocol/exchange-frames.js";
 import { frameKinds } from "../../src/protocol/frame.js";
 import { FrameSplitter } from "../../src/protocol/frame-splitter.js";
-import { InterestFrameWriter } from "../../src/protocol/interest-frame.js";
-import { encodeRoom, type RoomName } from "../../src/protocol/room-key.js";
+import { InterestFrameWriter, readInterestFrame } from "../../src/protocol/interest-frame.js";
+import { decodeRoom, encodeRoom, type RoomName } from "../../src/protocol/room-key.js";
 import { measureRoutedFrame, writeRoutedHeader } from "../../src/protocol/routed-frame.js";
 
 export interface RoutedParts {
@@ -68,6 +68,26 @@ export function encodeInterest(
   for (const room of rooms.joined ?? []) writer.add({ room: mustEncodeRoom(room), isJoined: true });
   for (const room of rooms.left ?? []) writer.add({ room: mustEncodeRoom(room), isJoined: false });
   return writer.finish();
+}
+
+/** Rooms by name, in the order in which the frame has them. */
+export function readInterest(frame: Buffer): {
+  sequence: number;
+  namespace: string;
+  changes: { room: RoomName; isJoined: boolean }[];
+} {
+  let namespace = "";
+  const changes: { room: RoomName; isJoined: boolean }[] = [];
+  const sequence = readInterestFrame(
+    frame,
+    0,
+    frame.length,
+    (key) => {
+      namespace = Buffer.from(key, "latin1").toString();
+    },
+    (_, isJoined, start, end) => changes.push({ room: decodeRoom(frame, start, end), isJoined }),
+  );
+  return { sequence, namespace, changes };
 }
 
 /** The frames of a stream, each with bytes of its own. */

@@ -3,7 +3,7 @@
  * does no I/O, reads no clock and knows nothing of Socket.IO, so that a whole host runs on virtual time in a test.
  */
 
-import { decodeResponse, type RequestHead, readRequestHead, responses } from "../../protocol/exchange-frames.js";
+import { decodeResponse, readRequestHead, responses } from "../../protocol/exchange-frames.js";
 import { FrameError, frameKinds, protocolVersion } from "../../protocol/frame.js";
 import { FrameSplitter } from "../../protocol/frame-splitter.js";
 import { shouldReconnectNow } from "../../protocol/port-refusals.js";
@@ -104,6 +104,7 @@ export class HostSession {
     this.#isWelcome = false;
     this.#isAwake = false;
     this.#members.clear();
+    this.#interest.stop();
     this.#outbox.clearUrgent();
     this.#ledger.loseRouter();
   }
