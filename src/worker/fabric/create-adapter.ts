@@ -32,7 +32,12 @@ let generateId: (() => string) | undefined;
  * The adapter of the routed fabric: `io.adapter(createAdapter())` in each worker, `setupPrimary()` in the primary.
  * In a process that is not a worker of node:cluster it serves the sockets of this process only, and says so.
  */
-export function createAdapter(options: AdapterOptions = {}): AdapterFactory {
+export function createAdapter(options: AdapterOptions = {}): (namespace: Namespace) => Namespace["adapter"] {
+  // What `io.adapter()` takes is a type of Socket.IO's own adapter class; what it uses of it, ours has.
+  return createFactory(options) as (namespace: Namespace) => Namespace["adapter"];
+}
+
+function createFactory(options: AdapterOptions): AdapterFactory {
   const hosted = findRuntime();
   // Under Signalbox there is one fabric already, whoever asks for it.
   if (hosted?.createAdapter !== undefined) return hosted.createAdapter;
