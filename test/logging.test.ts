@@ -47,12 +47,14 @@ describe("as JSON", () => {
     assert.ok(typeof record?.time === "number");
   });
 
-  test("a worker's records carry its slot, slot 0 included, and the primary's none", () => {
+  test("a worker's records carry its slot, slot 0 included, the router's say so, and the primary's nothing", () => {
     open({ workerSlot: 0 }).info("of a worker");
+    open({ isRouter: true }).info("of the router");
     open().info("of the primary");
-    const [worker, primary] = readRecords();
-    assert.equal(worker?.worker, 0);
-    assert.equal("worker" in (primary ?? {}), false);
+    const [worker, router, primary] = readRecords();
+    assert.deepEqual([worker?.worker, worker?.router], [0, undefined]);
+    assert.deepEqual([router?.worker, router?.router], [undefined, true]);
+    assert.deepEqual([primary?.worker, primary?.router], [undefined, undefined]);
   });
 
   test("an error is written with its stack", () => {
@@ -67,8 +69,10 @@ describe("for a terminal", () => {
   test("a line says when, how bad, who and what", () => {
     open({ format: "pretty" }).warn("careful");
     open({ format: "pretty", workerSlot: 3 }).info("hello");
+    open({ format: "pretty", isRouter: true }).info({ aboutWorker: 3 }, "worker 3 is there");
     const lines = readText().trimEnd().split("\n");
     assert.match(lines[0] ?? "", /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: primary\s+careful$/);
+    assert.match(lines[2] ?? "", /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: router\s+worker 3 is there$/);
     assert.match(lines[1] ?? "", /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: worker 3\s+hello$/);
   });
 

@@ -91,7 +91,14 @@ async function checkTarball(directory: string): Promise<string> {
   );
   const needed = [
     ...["README.md", "CHANGELOG.md", "LICENSE", "package.json", "dist/index.js", "dist/index.d.ts", "dist/cli/main.js"],
-    ...["dist/client/index.js", "dist/client/index.d.ts", "dist/worker/worker-main.js", "dist/demo/page/index.html"],
+    ...[
+      "dist/client/index.js",
+      "dist/client/index.d.ts",
+      "dist/adapter.js",
+      "dist/adapter.d.ts",
+      "dist/worker/worker-main.js",
+      "dist/demo/page/index.html",
+    ],
     ...["nginx/README.md", "nginx/one-host.conf", "systemd/README.md", "systemd/signalbox.service"],
   ];
   assert.deepEqual(
@@ -270,7 +277,12 @@ async function checkDemo(project: Project): Promise<void> {
  * folders, one of each module type, so that one run of the compiler checks both.
  */
 async function checkTypes(project: Project): Promise<void> {
-  const files = { "app.ts": findExample("app.ts"), "address.ts": addressExample, "server.ts": serverExample };
+  const files = {
+    "app.ts": findExample("app.ts"),
+    "address.ts": addressExample,
+    "server.ts": serverExample,
+    "program.ts": programExample,
+  };
   for (const type of moduleTypes) {
     project.write(`${type}/package.json`, JSON.stringify({ type }));
     for (const [name, code] of Object.entries(files)) project.write(`${type}/${name}`, code);
@@ -297,6 +309,20 @@ attach(io).then(
   (context: SignalboxContext) => context.runOnce("tick", (signal) => signal.throwIfAborted()),
   (error: unknown) => console.error(error instanceof SignalboxError ? error.code : error),
 );
+`;
+
+const programExample = `import cluster from "node:cluster";
+import { createServer } from "node:http";
+import { type AdapterPrimaryOptions, createAdapter, setupPrimary } from "signalbox/adapter";
+import { Server } from "socket.io";
+
+const options: AdapterPrimaryOptions = { maxOutboxBytes: 1_000_000 };
+if (cluster.isPrimary) {
+  setupPrimary(options);
+  cluster.fork();
+} else {
+  new Server(createServer()).adapter(createAdapter());
+}
 `;
 
 async function checkTypeScriptApp(project: Project, type: (typeof moduleTypes)[number]): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type MessageToPrimary,
   type MessageToWorker,
   maxRunOnceNameLength,
+  noFabricCounts,
   parseMessageToPrimary,
   parseMessageToWorker,
 } from "../../src/protocol/worker-messages.js";
@@ -17,11 +18,13 @@ const counts = {
   forwardFailures: 4,
 };
 
+const fabric = noFabricCounts;
+
 const messagesToPrimary: MessageToPrimary[] = [
   { type: "signalbox:hello" },
   { type: "signalbox:ready" },
   { type: "signalbox:start-failed", code: "SIGNALBOX_APP_FAILED", message: "it threw" },
-  { type: "signalbox:counts", counts },
+  { type: "signalbox:counts", counts, fabric: { ...noFabricCounts, lateJoins: 5 } },
   { type: "signalbox:run-once-claim", name: "cleanup" },
   { type: "signalbox:run-once-release", name: "cleanup" },
   { type: "signalbox:sessions", began: 2, ended: 0 },
@@ -103,9 +106,17 @@ describe("the primary passes over a message that is not whole", () => {
     ["a type that every object has", { type: "constructor" }],
     ["a failure without a message", { type: "signalbox:start-failed", code: "SIGNALBOX_APP_FAILED" }],
     ["a failure with an unknown code", { type: "signalbox:start-failed", code: "SIGNALBOX_USAGE", message: "" }],
-    ["counts that miss one", { type: "signalbox:counts", counts: { ...counts, receivedRequests: undefined } }],
-    ["counts that are not whole numbers", { type: "signalbox:counts", counts: { ...counts, forwardFailures: 0.5 } }],
-    ["counts without counts", { type: "signalbox:counts", counts: null }],
+    ["counts that miss one", { type: "signalbox:counts", counts: { ...counts, receivedRequests: undefined }, fabric }],
+    [
+      "counts that are not whole numbers",
+      { type: "signalbox:counts", counts: { ...counts, forwardFailures: 0.5 }, fabric },
+    ],
+    ["counts without counts", { type: "signalbox:counts", counts: null, fabric }],
+    ["counts without those of the fabric", { type: "signalbox:counts", counts }],
+    [
+      "counts of the fabric that miss one",
+      { type: "signalbox:counts", counts, fabric: { ...fabric, lateJoins: undefined } },
+    ],
     ["a claim without a name", { type: "signalbox:run-once-claim" }],
     ["a name above the limit", { type: "signalbox:run-once-claim", name: "x".repeat(maxRunOnceNameLength + 1) }],
     ["sessions that are not counted", { type: "signalbox:sessions", began: -1, ended: 0 }],
