@@ -23,7 +23,11 @@ interface PendingRequest {
 
 export class RequestLedger {
   readonly #requests = new Map<number, PendingRequest>();
-  #nextId = 1;
+  #nextId: number;
+
+  constructor(firstId = 1) {
+    this.#nextId = firstId;
+  }
 
   get size(): number {
     return this.#requests.size;
@@ -89,7 +93,8 @@ export class RequestLedger {
 
   /** What was asked, or answered, may be gone with the router. */
   loseRouter(): void {
-    for (const [id, request] of this.#requests) this.#end(id, request, "router-lost");
+    // Of those that wait now: an application may ask again as soon as it hears of this.
+    for (const [id, request] of [...this.#requests]) this.#end(id, request, "router-lost");
   }
 
   /** It could not be sent. */
