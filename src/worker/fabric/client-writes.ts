@@ -19,6 +19,8 @@ export interface EngineConnection {
 
 export interface EngineTransport {
   readonly writable: boolean;
+  /** The response that long-polling waits with. */
+  readonly res?: { readonly socket?: RawSocket | null } | null;
   /** ws' WebSocket, of the WebSocket transport. */
   readonly socket?: { readonly _socket?: RawSocket; readonly _sender?: FrameSink };
   /** Whether the transport writes a finished frame and never looks at the text. */
@@ -49,8 +51,23 @@ interface FrameSink {
 /** Sockets corked in this turn. */
 let corked: RawSocket[] = [];
 let hasExitHook = false;
+/** What has to be on its way before clients hear of anything. */
+const flushesBefore = new Set<() => void>();
 
-function uncorkAll(): void {
+/**
+ * Calls `flush` before the writes that were held in a turn: what a client is told, and tells others, must not overtake
+ * what this worker has said to the router.
+ */
+export function flushBeforeClientWrites(flush: () => void): void {
+  flushesBefore.add(flush);
+}
+
+export function stopFlushingBeforeClientWrites(flush: () => void): void {
+  flushesBefore.delete(flush);
+}
+
+function endTurn(): void {
+  for (const flush of flushesBefore) flush();
   const sockets = corked;
   corked = [];
   for (const socket of sockets) socket.uncork();
@@ -58,15 +75,22 @@ function uncorkAll(): void {
 
 function corkForTurn(socket: RawSocket): void {
   if (corked.length === 0) {
-    setImmediate(uncorkAll);
+    setImmediate(endTurn);
     if (!hasExitHook) {
       hasExitHook = true;
       // An application that says goodbye and exits in the same turn: its last words are written.
-      process.once("exit", uncorkAll);
+      process.once("exit", endTurn);
     }
   }
   socket.cork();
   corked.push(socket);
+}
+
+/** Holds what is written to a client until the turn ends, whichever way it takes. */
+export function holdForTurn(connection: EngineConnection): void {
+  const { transport } = connection;
+  const raw = transport.socket?._socket ?? transport.res?.socket;
+  if (raw?.writable === true && raw.writableCorked === 0) corkForTurn(raw);
 }
 
 /**

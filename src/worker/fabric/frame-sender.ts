@@ -40,9 +40,12 @@ export class FrameSender {
     if (bodyAt !== undefined) writeBroadcastBody(session.target, bodyAt, parserId, parts);
   }
 
+  /** Leaves at once: who hears that a room was joined, by whatever way, may send to it from another worker. */
   sendCommand(selection: Selection, body: Uint8Array): void {
     const bodyAt = this.#reserve(frameKinds.command, selection, body.length);
-    if (bodyAt !== undefined) this.#fabric.session.target.set(body, bodyAt);
+    if (bodyAt === undefined) return;
+    this.#fabric.session.target.set(body, bodyAt);
+    this.#fabric.flush();
   }
 
   /** False when it could not be sent. */

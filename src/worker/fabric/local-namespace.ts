@@ -3,7 +3,13 @@
 import type { Namespace, Socket } from "socket.io";
 import { Adapter, type BroadcastOptions } from "socket.io-adapter";
 import type { EngineConnection } from "./client-writes.js";
-import { computeParserId, type PacketDecoder, type PacketEncoder, type SocketIoParser } from "./parser-id.js";
+import {
+  computeParserId,
+  type EncodedPart,
+  type PacketDecoder,
+  type PacketEncoder,
+  type SocketIoParser,
+} from "./parser-id.js";
 import type { WirePacket } from "./wire-packet.js";
 
 /** Rooms and excepted rooms of a message, and its flags. */
@@ -61,7 +67,11 @@ export class LocalNamespace {
     return this.#server;
   }
 
-  encode(packet: Packet): (string | Buffer)[] {
+  findConnection(id: string): EngineConnection | undefined {
+    return (this.#namespace.sockets.get(id) as unknown as SocketFace | undefined)?.client.conn;
+  }
+
+  encode(packet: Packet): EncodedPart[] {
     return this.#server.encoder.encode(packet);
   }
 

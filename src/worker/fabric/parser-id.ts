@@ -10,8 +10,11 @@ export interface SocketIoParser {
 }
 
 export interface PacketEncoder {
-  encode(packet: unknown): (string | Buffer)[];
+  encode(packet: unknown): EncodedPart[];
 }
+
+/** Text, or what the application gave as binary: a Buffer, another view, or an ArrayBuffer. */
+export type EncodedPart = string | ArrayBufferView<ArrayBuffer> | ArrayBuffer;
 
 export interface PacketDecoder {
   on(event: "decoded", listener: (packet: unknown) => void): unknown;

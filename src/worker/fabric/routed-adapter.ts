@@ -7,6 +7,7 @@ import type { Namespace, Socket } from "socket.io";
 import { Adapter, ClusterAdapter } from "socket.io-adapter";
 import { commands, encodeRoomsCommand, requests, responses } from "../../protocol/exchange-frames.js";
 import type { RequestEnd } from "../../routing/request-ledger.js";
+import { holdForTurn } from "./client-writes.js";
 import { FrameReceiver } from "./frame-receiver.js";
 import { FrameSender } from "./frame-sender.js";
 import { LocalNamespace, type Packet, type Selection, type SelectionFlags } from "./local-namespace.js";
@@ -71,6 +72,7 @@ export class RoutedAdapter extends Base {
 
   addAll(id: string, rooms: Set<string>): Promise<void> | undefined {
     this.#open();
+    if (!this.sids.has(id)) this.#greet(id);
     Adapter.prototype.addAll.call(this, id, rooms);
     let announced: string[] | undefined;
     for (const room of rooms) {
@@ -81,6 +83,16 @@ export class RoutedAdapter extends Base {
     }
     if (announced === undefined) return undefined;
     return this.#fabric.session.joined(this.#local.name, announced, performance.now());
+  }
+
+  /**
+   * A socket has its first room, its own: it is about to be told that it is connected, and the application's handler,
+   * which joins it to rooms, runs after that. It hears of it when the router has heard of the rooms.
+   */
+  #greet(id: string): void {
+    this.#fabric.watch(this.#local.server);
+    const connection = this.#local.findConnection(id);
+    if (connection !== undefined) holdForTurn(connection);
   }
 
   del(id: string, room: string): void {
@@ -201,6 +213,12 @@ export class RoutedAdapter extends Base {
         },
       });
     });
+  }
+
+  /** Deprecated in Socket.IO, where `allSockets()` calls it. */
+  async sockets(rooms: ReadonlySet<unknown>): Promise<Set<string>> {
+    const sockets = await this.fetchSockets({ rooms });
+    return new Set(sockets.map(({ id }) => id));
   }
 
   /** @throws what `v8.serialize` throws, for arguments that cannot be sent */

@@ -1,9 +1,11 @@
 /** The routed fabric of one worker process: its session with the router, and the adapters that use it. */
 
 import { randomBytes } from "node:crypto";
+import type { EventEmitter } from "node:events";
 import { addressLength, createAddress, randomBytesPerAddress } from "../../address/address.js";
 import { maxFrameBytes, maxNamespaceBytes, maxRoomsPerFrame } from "../../protocol/frame.js";
 import type { FabricCounts } from "../../protocol/worker-messages.js";
+import { flushBeforeClientWrites, stopFlushingBeforeClientWrites } from "./client-writes.js";
 import type { SessionEndpoint } from "./endpoint-table.js";
 import { HostSession } from "./host-session.js";
 import { RouterChannel, type RouterChannelEvents } from "./router-channel.js";
@@ -68,6 +70,8 @@ export class RoutedFabric {
   };
   readonly #options: RoutedFabricOptions;
   readonly #endpoints = new Set<FabricEndpoint>();
+  /** Engines whose writes are watched, by server. */
+  readonly #watched = new Map<object, EventEmitter>();
   readonly #whenPlaced: (() => void)[] = [];
   #place: string | undefined;
   #hasRefused = false;
@@ -130,6 +134,7 @@ export class RoutedFabric {
 
   attach(endpoint: FabricEndpoint): void {
     if (this.#place !== undefined) this.#nameEndpoint(endpoint, this.#place);
+    if (this.#endpoints.size === 0) flushBeforeClientWrites(this.flush);
     this.#endpoints.add(endpoint);
     this.session.add(endpoint);
     this.#channel?.open();
@@ -187,11 +192,36 @@ export class RoutedFabric {
   detach(endpoint: FabricEndpoint): void {
     if (!this.#endpoints.delete(endpoint)) return;
     this.session.remove(endpoint);
+    if (![...this.#endpoints].some(({ server }) => server === endpoint.server)) this.#unwatch(endpoint.server);
     if (this.#endpoints.size > 0) return;
+    stopFlushingBeforeClientWrites(this.flush);
     this.#channel?.close();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Writes what waits for the router now instead of at the end of the turn. */
+  readonly flush = (): void => {
+    this.#channel?.flush();
+  };
+
+  /**
+   * Before Engine.IO writes to a client, what was said to the router in this turn leaves: a client that gets an
+   * acknowledgement and tells others of it finds the rooms joined and the commands on their way. Called when a server has
+   * a client, so that it has its engine.
+   */
+  watch(server: object): void {
+    if (this.#watched.has(server)) return;
+    const { engine } = server as { readonly engine?: EventEmitter };
+    if (engine === undefined) return;
+    this.#watched.set(server, engine);
+    engine.on("flush", this.flush);
+  }
+
+  #unwatch(server: object): void {
+    this.#watched.get(server)?.off("flush", this.flush);
+    this.#watched.delete(server);
   }
 
   #schedule(dueMs: number): void {

@@ -58,6 +58,11 @@ export class RouterChannel {
     setImmediate(this.#flush);
   }
 
+  /** Writes what there is at once. While another write is under way, it follows that. */
+  flush(): void {
+    this.#flush();
+  }
+
   /** The router does not want this connection. */
   refuse(shouldReconnectNow: boolean): void {
     this.#isSlow = !shouldReconnectNow;
@@ -120,7 +125,7 @@ export class RouterChannel {
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
     const socket = this.#socket;
-    if (socket === undefined || !this.#isConnected || this.#isWriting) return;
+    if (socket === undefined || !this.#isConnected || this.#isWriting || !this.#session.hasWrites) return;
     const blocks = this.#session.takeWrites();
     if (blocks.length === 0) return;
     // One at a time: what waits longer stays in the session's outbox, where its bound sees it.

@@ -9,8 +9,8 @@ import {
   encodeWebSocketText,
   partTypes,
 } from "../../protocol/broadcast-body.js";
-
 import { type EngineConnection, isUnobserved, type MessageOptions, writeGathered } from "./client-writes.js";
+import type { EncodedPart } from "./parser-id.js";
 
 export interface PacketFlags {
   readonly volatile?: boolean | undefined;
@@ -50,7 +50,7 @@ export class WirePacket {
   }
 
   /** From what the encoder of this server made. */
-  static fromEncoded(encoded: readonly (string | Buffer)[], flags: PacketFlags): WirePacket {
+  static fromEncoded(encoded: readonly EncodedPart[], flags: PacketFlags): WirePacket {
     const parts: BroadcastPart[] = [];
     const messages: WireMessage[] = [];
     for (const data of encoded) {
@@ -59,8 +59,9 @@ export class WirePacket {
         parts.push({ type: partTypes.webSocketText, bytes: frame });
         messages.push({ text: data, bytes: undefined, options: createOptions(flags, frame) });
       } else {
-        parts.push({ type: partTypes.bytes, bytes: data });
-        messages.push({ text: undefined, bytes: data, options: createOptions(flags, undefined) });
+        const bytes = toBuffer(data);
+        parts.push({ type: partTypes.bytes, bytes });
+        messages.push({ text: undefined, bytes, options: createOptions(flags, undefined) });
       }
     }
     return new WirePacket(parts, messages, flags.volatile === true);
@@ -95,6 +96,12 @@ export class WirePacket {
   readEncoded(): (string | Buffer)[] {
     return this.#messages.map(({ text, bytes }) => bytes ?? String(text));
   }
+}
+
+/** The same memory as bytes, whatever the elements of the view are. */
+function toBuffer(data: ArrayBufferView<ArrayBuffer> | ArrayBuffer): Buffer {
+  if (data instanceof ArrayBuffer) return Buffer.from(data);
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function createOptions({ volatile, compress }: PacketFlags, frame: Buffer | undefined): MessageOptions {
