@@ -102,11 +102,7 @@ export class FrameReceiver implements SessionEndpoint {
     const command = readCommand(view.bytes, view.bodyStart, view.end);
     switch (command) {
       case commands.socketsJoin:
-        try {
-          this.#local.join(selection, readCommandRooms(view.bytes, view.bodyStart, view.end));
-        } finally {
-          this.#fabric.session.noteJoinTaken();
-        }
+        this.#local.join(selection, readCommandRooms(view.bytes, view.bodyStart, view.end));
         break;
       case commands.socketsLeave:
         this.#local.leave(selection, readCommandRooms(view.bytes, view.bodyStart, view.end));

@@ -3,7 +3,7 @@
  * does no I/O, reads no clock and knows nothing of Socket.IO, so that a whole host runs on virtual time in a test.
  */
 
-import { decodeResponse, readRequestHead, responses } from "../../protocol/exchange-frames.js";
+import { commands, decodeResponse, readCommand, readRequestHead, responses } from "../../protocol/exchange-frames.js";
 import { FrameError, frameKinds, protocolVersion } from "../../protocol/frame.js";
 import { FrameSplitter } from "../../protocol/frame-splitter.js";
 import { shouldReconnectNow } from "../../protocol/port-refusals.js";
@@ -287,10 +287,12 @@ export class HostSession {
         this.#effects.raise(error);
       }
     }
+    if (kind === frameKinds.command) this.#countJoin(view);
   }
 
-  /** A `socketsJoin` has been carried out. */
-  noteJoinTaken(): void {
+  /** Once for the frame, as the router counts it, and not for each adapter that serves the namespace: none, or two, may. */
+  #countJoin(view: RoutedView): void {
+    if (readCommand(view.bytes, view.bodyStart, view.end) !== commands.socketsJoin) return;
     this.#joinsTaken++;
     this.#wake();
   }
