@@ -126,13 +126,17 @@ export class HostSession {
     return this.#isWelcome ? this.#outbox.take(maxWriteBytes) : this.#outbox.takeUrgent(maxWriteBytes);
   }
 
+  /** The caller asks `hasWrites` next: whatever comes after that wakes it anew, although it did nothing about the last time. */
   written(blocks: readonly Buffer[]): void {
+    this.#isAwake = false;
     this.#outbox.release(blocks);
   }
 
   get hasWrites(): boolean {
     if (this.#splitter === undefined) return false;
     if (this.#interest.hasNews || this.#joinsTaken > this.#joinsTold || this.#outbox.urgentBytes > 0) return true;
+    // The outbox takes nothing until its loss is told.
+    if (this.#outbox.untoldLoss > 0 || this.#unsentFrames > 0) return true;
     return this.#isWelcome && !this.#outbox.isEmpty;
   }
 
