@@ -126,7 +126,7 @@ export class HostSession {
     return this.#isWelcome ? this.#outbox.take(maxWriteBytes) : this.#outbox.takeUrgent(maxWriteBytes);
   }
 
-  /** The caller asks `hasWrites` next: whatever comes after that wakes it anew, although it did nothing about the last time. */
+  /** The caller asks `hasWrites` next, and whatever comes after that wakes it anew. */
   written(blocks: readonly Buffer[]): void {
     this.#isAwake = false;
     this.#outbox.release(blocks);
@@ -389,8 +389,9 @@ export class HostSession {
     this.#sayUrgently(encodeWorkerToRouter({ type: "flood-me", isOn }));
   };
 
+  /** Woken for nothing, the process does nothing, and would not be woken again. */
   #wake(): void {
-    if (this.#isAwake || this.#splitter === undefined) return;
+    if (this.#isAwake || !this.hasWrites) return;
     this.#isAwake = true;
     this.#effects.wake();
   }

@@ -3,18 +3,33 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { encodeBroadcast } from "../../support/fabric-frames.js";
-import { createEndpoint, ownPlace, SessionHarness } from "../../support/session-harness.js";
+import { createEndpoint, SessionHarness } from "../../support/session-harness.js";
 
 const message = encodeBroadcast({ rooms: ["room"], body: "hello" });
 
-describe("a session while a write is under way", () => {
-  test("it is woken for nothing in between: the next message wakes it", () => {
+describe("a session that has nothing to write", () => {
+  test("it wakes nobody: a process that finds nothing would not be woken again", () => {
     const harness = new SessionHarness();
-    harness.session.connected(ownPlace);
-    const introduction = harness.session.takeWrites();
-    // The router's welcome wakes the process, which is still writing and has nothing more to write then.
+    harness.session.add(createEndpoint("/"));
+    harness.connect();
+    const wakesBefore = harness.wakes;
+    harness.hear({ type: "lost", frames: 3, joinsSent: 0 });
     harness.hear({ type: "welcome", version: 1, incarnation: "router-1" });
-    harness.session.written(introduction);
+    assert.equal(harness.wakes, wakesBefore);
+    harness.session.send(message);
+    assert.equal(harness.wakes, wakesBefore + 1);
+  });
+});
+
+describe("a session while a write is under way", () => {
+  test("what comes up is written with the next write: the one after that wakes the process again", () => {
+    const harness = new SessionHarness();
+    harness.connect();
+    harness.session.send(message);
+    const first = harness.session.takeWrites();
+    harness.session.send(message);
+    harness.session.written(first);
+    assert.deepEqual(harness.read(), [{ type: "broadcast" }]);
     assert.equal(harness.session.hasWrites, false);
     const wakesBefore = harness.wakes;
     harness.session.send(message);
