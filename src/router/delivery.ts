@@ -37,7 +37,8 @@ export class Delivery {
     this.#counters.lostFrames += port.outbox.lostTotal - lostTotal;
     this.#counters.droppedVolatile += port.outbox.droppedVolatile - droppedVolatile;
     if (result === "lost" && untoldLoss === 0) this.#effects.note({ type: "overflowed", place: port.place });
-    this.wake(port);
+    // Woken for nothing while it writes, the process would not be woken again.
+    if (result !== "dropped") this.wake(port);
   }
 
   tell(port: Port, message: RouterToWorker): void {

@@ -1,0 +1,25 @@
+/** The core wakes the process for something to write, and only for that. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { frameFlags } from "../../src/protocol/frame.js";
+import { encodeBroadcast } from "../support/fabric-frames.js";
+import { RouterHarness } from "../support/router-harness.js";
+
+describe("a worker's connection while a write to it is under way", () => {
+  test("a volatile message that is dropped wakes nobody: the next one that is not does", () => {
+    const harness = new RouterHarness({ outbox: { maxBytes: 64 * 1024, maxVolatileBytes: 100 } });
+    const sender = harness.join("hostAA");
+    const receiver = harness.join("hostAB");
+    receiver.read();
+    sender.send(encodeBroadcast({ body: "first" }));
+    const blocks = harness.core.takeWrites(receiver.id);
+    // The process writes; what it is woken for now it would look for afterwards, and find nothing.
+    const wakesBefore = harness.wakes.filter((id) => id === receiver.id).length;
+    sender.send(encodeBroadcast({ flags: frameFlags.volatile, body: "x".repeat(200) }));
+    assert.equal(harness.core.counters.droppedVolatile, 1);
+    assert.equal(harness.wakes.filter((id) => id === receiver.id).length, wakesBefore);
+    harness.core.written(receiver.id, blocks);
+    assert.equal(harness.core.hasWrites(receiver.id), false);
+  });
+});
