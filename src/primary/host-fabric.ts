@@ -4,10 +4,12 @@ import { fileURLToPath } from "node:url";
 import { encodePlace, parsePlace } from "../address/address.js";
 import type { FabricName, SignalboxConfig } from "../config/config.js";
 import type { Logger } from "../logging.js";
+import { FabricMetrics } from "../metrics/fabric-metrics.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import { RouterMetrics } from "../metrics/router-metrics.js";
 import type { RouterStatus } from "../protocol/host-status.js";
 import type { RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
+import type { FabricCounts } from "../protocol/worker-messages.js";
 import { roundSeconds } from "./describe-host.js";
 import { explainRouterAbsence } from "./router-policy.js";
 import { RouterSupervisor } from "./router-supervisor.js";
@@ -19,6 +21,8 @@ export interface HostFabric {
   addWorker(slot: number): void;
   /** A worker's process has ended. */
   removeWorker(slot: number): void;
+  /** What a worker has counted of the fabric; `before` is its report before. */
+  addCounts(counts: FabricCounts, before: FabricCounts | undefined): void;
   /** Why the host should get no new sessions; undefined when it should. */
   explainNotReady(nowMs: number): string | undefined;
   describeRouter(nowMs: number): RouterStatus | null;
@@ -56,6 +60,8 @@ class StockFabric implements HostFabric {
 
   removeWorker(): void {}
 
+  addCounts(): void {}
+
   explainNotReady(): undefined {}
 
   describeRouter(): null {
@@ -71,11 +77,13 @@ class RoutedFabric implements HostFabric {
   readonly #hostKey: string;
   readonly #supervisor: RouterSupervisor;
   readonly #metrics: RouterMetrics;
+  readonly #fabricMetrics: FabricMetrics;
   #lostFrames = 0;
 
   constructor({ config, hostKey, routerSocketPath, routerLog, log, metrics }: HostFabricSurroundings) {
     this.#hostKey = hostKey;
     this.#metrics = new RouterMetrics(metrics.registry);
+    this.#fabricMetrics = new FabricMetrics(metrics.registry);
     this.#supervisor = new RouterSupervisor(
       {
         routerMain: fileURLToPath(new URL("../router/router-main.js", import.meta.url)),
@@ -113,6 +121,10 @@ class RoutedFabric implements HostFabric {
 
   removeWorker(slot: number): void {
     this.#supervisor.forget(encodePlace({ hostKey: this.#hostKey, workerSlot: slot }));
+  }
+
+  addCounts(counts: FabricCounts, before: FabricCounts | undefined): void {
+    this.#fabricMetrics.addCounts(before, counts);
   }
 
   explainNotReady(nowMs: number): string | undefined {

@@ -174,6 +174,7 @@ class Host {
       this.#handOff.removeWorker(record.slot);
       this.#fabric.removeWorker(record.slot);
     });
+    supervisor.on("fabricCounted", (counts, before) => this.#fabric.addCounts(counts, before));
     supervisor.on("failed", (error) => this.#end?.reject(error));
     return supervisor;
   }

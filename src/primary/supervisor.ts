@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 import { AppStartError, CrashLoopError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
-import type { MessageToPrimary } from "../protocol/worker-messages.js";
+import type { FabricCounts, MessageToPrimary } from "../protocol/worker-messages.js";
 import { freshHistory, planRestart, type RestartSettings, type SlotHistory } from "./restart-policy.js";
 import { RunOnceRegistry } from "./run-once-registry.js";
 import { SiblingNews } from "./sibling-news.js";
@@ -34,6 +34,8 @@ interface Slot {
 interface SupervisorEvents {
   ready: [record: WorkerRecord];
   ended: [record: WorkerRecord];
+  /** @param before the same worker's report before */
+  fabricCounted: [counts: FabricCounts, before: FabricCounts | undefined];
   failed: [error: AppStartError | CrashLoopError];
   idle: [];
 }
@@ -150,6 +152,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       case "signalbox:counts":
         this.#metrics.addWorkerCounts(record.counts, message.counts);
         record.counts = message.counts;
+        this.emit("fabricCounted", message.fabric, record.fabricCounts);
+        record.fabricCounts = message.fabric;
         break;
       case "signalbox:run-once-claim":
         this.#grant(this.#runOnce.claim(message.name, slot.number));

@@ -1,7 +1,7 @@
 /** What the primary knows about one worker process. */
 
 import type { Worker } from "node:cluster";
-import type { MessageToWorker, WorkerCounts } from "../protocol/worker-messages.js";
+import type { FabricCounts, MessageToWorker, WorkerCounts } from "../protocol/worker-messages.js";
 import type { WorkerLoad } from "./worker-choice.js";
 
 export type WorkerState = "starting" | "ready" | "draining" | "ended";
@@ -16,6 +16,7 @@ export class WorkerRecord {
   handedOff = 0;
   lastChosen = 0;
   counts: WorkerCounts | undefined;
+  fabricCounts: FabricCounts | undefined;
   /** When its last message came; a worker whose event loop runs sends one each second. */
   lastHeardMs = performance.now();
   /** Set by the hand-off while a connection waits for this worker longer than a live one makes it wait. */

@@ -5,7 +5,7 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import type { Socket } from "socket.io-client";
 import { fetchText, fixturePath, isAlive, startHost, type TestHost, waitUntilGone } from "../support/host.js";
-import { connectToEachWorker, listRouters, readRouter, startRoutedHost } from "../support/routed-host.js";
+import { connectToEachWorker, listRouters, readRouter, sendAcross, startRoutedHost } from "../support/routed-host.js";
 import { awaitEvent, connectOver } from "../support/use-sockets.js";
 
 const drainApp = fixturePath("drain-message-app.mjs");
@@ -43,6 +43,9 @@ test("the host says who its router is, and how it does", async () => {
       assert.match(body, new RegExp(`^signalbox_router_${line}$`, "m"));
     }
     assert.match(body, /^signalbox_router_queued_bytes\{worker="1"\} 0$/m);
+    const [one, other] = clients as [Socket, Socket];
+    await sendAcross(one, other, "room", "counted");
+    await host.waitForStatus(({ counters }) => counters.signalbox_fabric_broadcasts_received_total === 1, "the count");
   } finally {
     for (const client of clients) client.disconnect();
   }
@@ -56,7 +59,10 @@ test("a host with the fabric stock has no router: neither process, nor status, n
   });
   assert.deepEqual(listRouters(host.pid), []);
   assert.equal((await host.readStatus()).router, null);
-  assert.doesNotMatch((await fetchText(`http://127.0.0.1:${host.adminPort}/metrics`)).body, /signalbox_router/);
+  assert.doesNotMatch(
+    (await fetchText(`http://127.0.0.1:${host.adminPort}/metrics`)).body,
+    /signalbox_(router|fabric)/,
+  );
 });
 
 test("a worker that hangs is named as stalled, and the others go on", async () => {

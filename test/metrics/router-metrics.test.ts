@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FabricMetrics } from "../../src/metrics/fabric-metrics.js";
 import { HostMetrics } from "../../src/metrics/host-metrics.js";
 import { RouterMetrics } from "../../src/metrics/router-metrics.js";
 import type { RouterCounts } from "../../src/protocol/router-messages.js";
+import { noFabricCounts } from "../../src/protocol/worker-messages.js";
 import { emptyCounters } from "../../src/router/router-effects.js";
 
 const countsOf = (framesIn: number, lostFrames = 0): RouterCounts => ({ ...emptyCounters(), framesIn, lostFrames });
@@ -49,11 +51,23 @@ test("gauges show the workers that there are now, and forget the others", async 
   assert.match(after, /^signalbox_router_queued_bytes\{worker="4"\} 0$/m);
 });
 
+test("what workers count of the fabric is added up over them, and over their replacements", async () => {
+  const host = new HostMetrics();
+  const metrics = new FabricMetrics(host.registry);
+  metrics.addCounts(undefined, { ...noFabricCounts, broadcastsReceived: 5 });
+  metrics.addCounts({ ...noFabricCounts, broadcastsReceived: 5 }, { ...noFabricCounts, broadcastsReceived: 7 });
+  metrics.addCounts(undefined, { ...noFabricCounts, broadcastsReceived: 1, lateJoins: 2 });
+  const counters = await host.readCounters();
+  assert.equal(counters.signalbox_fabric_broadcasts_received_total, 8);
+  assert.equal(counters.signalbox_fabric_late_joins_total, 2);
+});
+
 test("every metric has a name by the house rules and a help text that is a sentence", async () => {
   const { registry } = new HostMetrics();
   new RouterMetrics(registry);
-  const ofRouter = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith("signalbox_router_"));
-  assert.ok(ofRouter.length > 10);
+  new FabricMetrics(registry);
+  const ofRouter = (await registry.getMetricsAsJSON()).filter(({ name }) => /^signalbox_(router|fabric)_/.test(name));
+  assert.ok(ofRouter.length > 20);
   for (const { name, help, type } of ofRouter) {
     assert.match(name, /^signalbox_[a-z_]+$/);
     assert.match(help, /^[A-Z0-9].*\.$/);
