@@ -4,8 +4,9 @@
  *
  * Finished frames go to the client's TCP socket directly, which is corked until the turn ends. Engine.IO would send the
  * first at once, and the others one by one when that is written. It keeps its part of the bargain: as soon as anything
- * waits in Engine.IO or in the socket, or somebody listens, messages take Engine.IO's way, so order, back-pressure and
- * what is dropped of volatile messages stay as they are.
+ * waits in Engine.IO or in the socket, or somebody listens, messages take Engine.IO's way, so order and back-pressure
+ * stay as they are, and so does what is dropped of volatile messages when a client does not read. Of several volatile
+ * messages in one turn all are sent, where Engine.IO sends the first.
  */
 
 /** The connection of a client (engine.io 6.6 `Socket`, with a WebSocket transport of ws 8); private faces, pinned by tests. */
@@ -110,6 +111,16 @@ export function writeGathered(connection: EngineConnection, frame: readonly Buff
   }
   sink.sendFrame(frame);
   return true;
+}
+
+/**
+ * Nothing can be written to the client now: what is volatile is dropped. Engine.IO does not know of what was gathered and
+ * has not left. Within a turn it is not looked at: what comes from another worker in one piece is not one message.
+ */
+export function isBusy({ transport }: EngineConnection): boolean {
+  if (!transport.writable) return true;
+  const raw = transport.socket?._socket;
+  return raw !== undefined && raw.writableCorked === 0 && raw.writableLength > 0;
 }
 
 /** Nobody wants to see messages pass, or to know when they are written. */

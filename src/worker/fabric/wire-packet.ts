@@ -9,7 +9,7 @@ import {
   encodeWebSocketText,
   partTypes,
 } from "../../protocol/broadcast-body.js";
-import { type EngineConnection, isUnobserved, type MessageOptions, writeGathered } from "./client-writes.js";
+import { type EngineConnection, isBusy, isUnobserved, type MessageOptions, writeGathered } from "./client-writes.js";
 import type { EncodedPart } from "./parser-id.js";
 
 export interface PacketFlags {
@@ -85,7 +85,7 @@ export class WirePacket {
 
   /** Writes it to one client. */
   writeTo(connection: EngineConnection): void {
-    if (this.#isVolatile && !connection.transport.writable) return;
+    if (this.#isVolatile && isBusy(connection)) return;
     for (const message of this.#messages) {
       if (message.bytes !== undefined) connection.write(message.bytes, message.options);
       else writeText(message, connection);
