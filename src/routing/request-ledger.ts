@@ -16,6 +16,8 @@ export interface RequestHandlers {
 interface PendingRequest {
   readonly handlers: RequestHandlers;
   readonly deadlineMs: number;
+  /** Uid under which it was asked; undefined until the router has said who was asked. */
+  askerUid: string | undefined;
   /** Members that have not had their last word; undefined until the router has said who was asked. */
   waiting: Set<string> | undefined;
   asked: number;
@@ -38,23 +40,27 @@ export class RequestLedger {
     const id = this.#nextId;
     // 32 bits on the wire; a request lives seconds.
     this.#nextId = id === 0xff_ff_ff_ff ? 1 : id + 1;
-    this.#requests.set(id, { handlers, deadlineMs, waiting: undefined, asked: 0 });
+    this.#requests.set(id, { handlers, deadlineMs, askerUid: undefined, waiting: undefined, asked: 0 });
     return id;
   }
 
   /** The router has said who was asked. */
-  noteAsked(id: number, uids: readonly string[]): void {
+  noteAsked(id: number, askerUid: string, uids: readonly string[]): void {
     const request = this.#requests.get(id);
     if (request === undefined || request.waiting !== undefined) return;
+    request.askerUid = askerUid;
     request.waiting = new Set(uids);
     request.asked = uids.length;
     this.#endIfComplete(id, request);
   }
 
-  /** An answer; ignored when nobody asked that member, or it has had its last word. */
-  noteAnswer(id: number, fromUid: string, type: number, value: Buffer, isLast: boolean): void {
+  /**
+   * An answer; ignored when nobody asked that member, or it has had its last word. One for another uid is meant for a
+   * worker that had this place before, and that counted its requests as this one does.
+   */
+  noteAnswer(id: number, toUid: string, fromUid: string, type: number, value: Buffer, isLast: boolean): void {
     const request = this.#requests.get(id);
-    if (request?.waiting === undefined || !request.waiting.has(fromUid)) return;
+    if (request?.waiting === undefined || request.askerUid !== toUid || !request.waiting.has(fromUid)) return;
     if (isLast) request.waiting.delete(fromUid);
     request.handlers.onAnswer(type, value);
     this.#endIfComplete(id, request);

@@ -9,6 +9,9 @@ const a1 = `${placeA}11111111111111`;
 const a2 = `${placeA}22222222222222`;
 const b1 = `${placeB}11111111111111`;
 const uids = [a1, a2, b1];
+/** Who asks, and who had the same place before. */
+const self = "hostAC11111111111111";
+const former = "hostAC00000000000000";
 const nothing = Buffer.alloc(0);
 
 /** What a request was told, in order: answers as their type and text, and how it ended. */
@@ -30,7 +33,7 @@ class Recorded {
 function ask(ledger: RequestLedger, asked: readonly string[], deadlineMs = 1_000): { id: number; told: string[] } {
   const recorded = new Recorded();
   const id = ledger.open(recorded, deadlineMs);
-  ledger.noteAsked(id, asked);
+  ledger.noteAsked(id, self, asked);
   return { id, told: recorded.told };
 }
 
@@ -38,9 +41,9 @@ describe("a request ends", () => {
   test("when everybody who was asked has had their last word", () => {
     const ledger = new RequestLedger();
     const { id, told } = ask(ledger, [a1, b1]);
-    ledger.noteAnswer(id, b1, 1, Buffer.from("b"), true);
+    ledger.noteAnswer(id, self, b1, 1, Buffer.from("b"), true);
     assert.equal(ledger.size, 1);
-    ledger.noteAnswer(id, a1, 1, Buffer.from("a"), true);
+    ledger.noteAnswer(id, self, a1, 1, Buffer.from("a"), true);
     assert.deepEqual(told, ["1 b", "1 a", "complete, 0 of 2 missing"]);
     assert.equal(ledger.size, 0);
   });
@@ -55,7 +58,7 @@ describe("a request ends", () => {
     const { id, told } = ask(ledger, [a1, a2, b1]);
     ledger.forgetMember(b1);
     ledger.forgetMember(b1);
-    ledger.noteAnswer(id, a1, 1, Buffer.from("a"), true);
+    ledger.noteAnswer(id, self, a1, 1, Buffer.from("a"), true);
     ledger.forgetPlace(placeA);
     assert.deepEqual(told, ["1 a", "complete, 0 of 3 missing"]);
   });
@@ -63,7 +66,7 @@ describe("a request ends", () => {
   test("when its time is up, with what has come until then", () => {
     const ledger = new RequestLedger();
     const { id, told } = ask(ledger, [a1, b1], 500);
-    ledger.noteAnswer(id, a1, 1, nothing, true);
+    ledger.noteAnswer(id, self, a1, 1, nothing, true);
     ledger.expire(499);
     assert.equal(told.length, 1);
     ledger.expire(500);
@@ -91,14 +94,15 @@ describe("a request ends", () => {
 
 describe("an answer is passed over", () => {
   const cases: readonly [string, (ledger: RequestLedger, id: number) => void][] = [
-    ["to a request that nobody opened", (ledger, id) => ledger.noteAnswer(id + 1, a1, 1, nothing, true)],
-    ["of a member that was not asked", (ledger, id) => ledger.noteAnswer(id, a2, 1, nothing, true)],
-    ["of a member that has had its last word", (ledger, id) => ledger.noteAnswer(id, b1, 1, nothing, true)],
+    ["to a request that nobody opened", (ledger, id) => ledger.noteAnswer(id + 1, self, a1, 1, nothing, true)],
+    ["to a worker that had this place before", (ledger, id) => ledger.noteAnswer(id, former, a1, 1, nothing, true)],
+    ["of a member that was not asked", (ledger, id) => ledger.noteAnswer(id, self, a2, 1, nothing, true)],
+    ["of a member that has had its last word", (ledger, id) => ledger.noteAnswer(id, self, b1, 1, nothing, true)],
     [
       "of a member that was forgotten",
       (ledger, id) => {
-        ledger.noteAsked(id, [a2]);
-        ledger.noteAnswer(id, a2, 1, nothing, true);
+        ledger.noteAsked(id, self, [a2]);
+        ledger.noteAnswer(id, self, a2, 1, nothing, true);
       },
     ],
   ];
@@ -106,7 +110,7 @@ describe("an answer is passed over", () => {
     test(title, () => {
       const ledger = new RequestLedger();
       const { id, told } = ask(ledger, [a1, b1]);
-      ledger.noteAnswer(id, b1, 1, Buffer.from("b"), true);
+      ledger.noteAnswer(id, self, b1, 1, Buffer.from("b"), true);
       answer(ledger, id);
       assert.deepEqual(told, ["1 b"]);
     });
@@ -116,13 +120,13 @@ describe("an answer is passed over", () => {
     const ledger = new RequestLedger();
     const recorded = new Recorded();
     const id = ledger.open(recorded, 1_000);
-    ledger.noteAnswer(id, a1, 1, nothing, true);
+    ledger.noteAnswer(id, self, a1, 1, nothing, true);
     ledger.forgetPlace(placeA);
     assert.deepEqual(recorded.told, []);
-    ledger.noteAsked(id, [a1]);
+    ledger.noteAsked(id, self, [a1]);
     ledger.expire(1_000);
-    ledger.noteAnswer(id, a1, 1, nothing, true);
-    ledger.noteAsked(id, [a1]);
+    ledger.noteAnswer(id, self, a1, 1, nothing, true);
+    ledger.noteAsked(id, self, [a1]);
     ledger.loseRouter();
     assert.deepEqual(recorded.told, ["timed-out, 1 of 1 missing"]);
   });
@@ -131,8 +135,8 @@ describe("an answer is passed over", () => {
 test("a member may say much before its last word", () => {
   const ledger = new RequestLedger();
   const { id, told } = ask(ledger, [a1]);
-  for (const text of ["x", "y"]) ledger.noteAnswer(id, a1, 2, Buffer.from(text), false);
-  ledger.noteAnswer(id, a1, 3, nothing, true);
+  for (const text of ["x", "y"]) ledger.noteAnswer(id, self, a1, 2, Buffer.from(text), false);
+  ledger.noteAnswer(id, self, a1, 3, nothing, true);
   assert.deepEqual(told, ["2 x", "2 y", "3 ", "complete, 0 of 1 missing"]);
 });
 
@@ -142,7 +146,7 @@ test("the next time that something is due is the earliest deadline of those that
   ask(ledger, [a1], 700);
   const { id } = ask(ledger, [b1], 300);
   assert.equal(ledger.nextDueMs(), 300);
-  ledger.noteAnswer(id, b1, 1, nothing, true);
+  ledger.noteAnswer(id, self, b1, 1, nothing, true);
   assert.equal(ledger.nextDueMs(), 700);
 });
 
@@ -159,7 +163,7 @@ test("a request may be opened, and another end, while one ends", () => {
   const other = new Recorded();
   let laterId = 0;
   const first = ledger.open({ onAnswer: () => {}, onEnd: () => (laterId = ledger.open(later, 9_000)) }, 1_000);
-  const second = ledger.open({ onAnswer: () => {}, onEnd: () => ledger.noteAsked(third, []) }, 1_000);
+  const second = ledger.open({ onAnswer: () => {}, onEnd: () => ledger.noteAsked(third, self, []) }, 1_000);
   const third = ledger.open(other, 1_000);
   ledger.expire(1_000);
   assert.deepEqual([first, second, third, laterId], [1, 2, 3, 4]);
@@ -266,8 +270,8 @@ function applyToModel(requests: ModelRequest[], each: Step, opened: Recorded): v
 
 function applyToLedger(ledger: RequestLedger, each: Step, recorded: Recorded): void {
   if (each.type === "open") ledger.open(recorded, each.ms);
-  else if (each.type === "asked") ledger.noteAsked(each.id, each.uids);
-  else if (each.type === "answer") ledger.noteAnswer(each.id, each.uid, 1, nothing, each.isLast);
+  else if (each.type === "asked") ledger.noteAsked(each.id, self, each.uids);
+  else if (each.type === "answer") ledger.noteAnswer(each.id, self, each.uid, 1, nothing, each.isLast);
   else if (each.type === "forget") ledger.forgetMember(each.uid);
   else if (each.type === "forget-place") ledger.forgetPlace(each.place);
   else if (each.type === "expire") ledger.expire(each.ms);

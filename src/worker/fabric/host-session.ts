@@ -302,10 +302,10 @@ export class HostSession {
   }
 
   #takeResponse(bytes: Buffer, start: number, end: number): void {
-    const { requestId, fromUid, type, value } = decodeResponse(bytes, start, end);
+    const { requestId, toUid, fromUid, type, value } = decodeResponse(bytes, start, end);
     const isLast = type !== responses.ack;
     try {
-      this.#ledger.noteAnswer(requestId, fromUid, type, value, isLast);
+      this.#ledger.noteAnswer(requestId, toUid, fromUid, type, value, isLast);
     } catch (error) {
       this.#effects.raise(error);
     }
@@ -347,7 +347,7 @@ export class HostSession {
         this.#wake();
         break;
       case "routed":
-        this.#ledger.noteAsked(news.requestId, news.askedUids);
+        this.#ledger.noteAsked(news.requestId, news.uid, news.askedUids);
         break;
       case "lost":
         this.#takeLoss(news.frames, news.joinsSent);
