@@ -12,7 +12,7 @@
 /** The connection of a client (engine.io 6.6 `Socket`, with a WebSocket transport of ws 8); private faces, pinned by tests. */
 export interface EngineConnection {
   readonly readyState: string;
-  readonly writeBuffer: readonly unknown[];
+  readonly writeBuffer?: readonly unknown[];
   readonly transport: EngineTransport;
   write(data: unknown, options: MessageOptions): unknown;
   listenerCount(event: string): number;
@@ -51,7 +51,8 @@ interface FrameSink {
 
 /** Sockets corked in this turn. */
 let corked: RawSocket[] = [];
-let hasExitHook = false;
+/** The process ends: there is no end of the turn to wait for. */
+let isEnding = false;
 /** What has to be on its way before clients hear of anything. */
 const flushesBefore = new Set<() => void>();
 
@@ -74,15 +75,14 @@ function endTurn(): void {
   for (const socket of sockets) socket.uncork();
 }
 
+// An application that says goodbye and exits in the same turn, or in its own listener of this: its last words are written.
+process.once("exit", () => {
+  isEnding = true;
+  endTurn();
+});
+
 function corkForTurn(socket: RawSocket): void {
-  if (corked.length === 0) {
-    setImmediate(endTurn);
-    if (!hasExitHook) {
-      hasExitHook = true;
-      // An application that says goodbye and exits in the same turn: its last words are written.
-      process.once("exit", endTurn);
-    }
-  }
+  if (corked.length === 0) setImmediate(endTurn);
   socket.cork();
   corked.push(socket);
 }
@@ -91,7 +91,7 @@ function corkForTurn(socket: RawSocket): void {
 export function holdForTurn(connection: EngineConnection): void {
   const { transport } = connection;
   const raw = transport.socket?._socket ?? transport.res?.socket;
-  if (raw?.writable === true && raw.writableCorked === 0) corkForTurn(raw);
+  if (!isEnding && raw?.writable === true && raw.writableCorked === 0) corkForTurn(raw);
 }
 
 /**
@@ -100,7 +100,8 @@ export function holdForTurn(connection: EngineConnection): void {
  */
 export function writeGathered(connection: EngineConnection, frame: readonly Buffer[]): boolean {
   const { transport } = connection;
-  if (connection.readyState !== "open" || !transport.writable || connection.writeBuffer.length > 0) return false;
+  if (isEnding || connection.readyState !== "open" || !transport.writable) return false;
+  if (connection.writeBuffer?.length !== 0) return false;
   const raw = transport.socket?._socket;
   const sink = transport.socket?._sender;
   if (raw === undefined || sink === undefined || raw.writable !== true) return false;

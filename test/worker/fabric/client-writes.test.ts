@@ -63,7 +63,7 @@ describe("messages of one turn", () => {
     }
     socket.emit("end");
     await client.until(event("end"));
-    assert.deepEqual([connectionOf(socket).writeBuffer.length, client.received.length], [0, 501]);
+    assert.deepEqual([connectionOf(socket).writeBuffer?.length, client.received.length], [0, 501]);
   });
 });
 
