@@ -159,14 +159,13 @@ export class RouterCore {
       return [farewell];
     }
     if (port === undefined) return [];
-    // What is told here leaves with this very write: nobody needs to be woken for it.
-    port.isAwake = true;
     if (port.isInterestUntold) {
       port.isInterestUntold = false;
       this.#delivery.tellUrgently(port, { type: "interest-taken", sequence: port.interestSequence });
     }
     if (port.outbox.untoldLoss > 0) this.#tellLoss(port);
     const blocks = port.outbox.take(maxWriteBytes);
+    // Not before: what was told here leaves with this very write, and nobody needs to be woken for it.
     port.isAwake = false;
     for (const block of blocks) this.counters.bytesOut += block.length;
     return blocks;

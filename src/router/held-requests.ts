@@ -25,7 +25,7 @@ export class HeldRequests {
 
   /** False when it cannot be held. */
   hold(place: string, bytes: Buffer, start: number, end: number, nowMs: number): boolean {
-    if (this.isOverdue(nowMs) || this.#bytes + end - start > maxHeldBytes) return false;
+    if (this.#bytes + end - start > maxHeldBytes) return false;
     if (this.isEmpty) this.#sinceMs = nowMs;
     this.#held.push({ place, frame: Buffer.from(bytes.subarray(start, end)) });
     this.#bytes += end - start;

@@ -107,8 +107,9 @@ describe("a worker that does not come back", () => {
     harness.tick(1);
     assert.deepEqual(harness.notesOf("not-back"), [{ type: "not-back", place: "hostAB", lostFrames: 2 }]);
     assert.equal(harness.core.counters.lostFrames, 2);
-    A.send(sayTo("hostABssssssssssssss", "4"));
-    assert.equal(harness.core.counters.lostFrames, 2);
+    const { framesOut } = harness.core.counters;
+    A.send(sayTo("hostABssssssssssssss", "4"), sayTo("r", "5"));
+    assert.deepEqual([harness.core.counters.lostFrames, harness.core.counters.framesOut], [2, framesOut]);
     const late = harness.join("hostAB");
     assert.deepEqual(late.readBodies(), []);
   });

@@ -178,10 +178,12 @@ describe("a worker that does not answer", () => {
     A.say(...pings.map(({ token }) => ({ type: "pong" as const, token })));
     for (let tick = 0; tick < 4; tick++) harness.tick(500);
     assert.deepEqual(readNewsOf(A), ["place-stalled hostAB"]);
-    const [ping] = B.readNews("ping");
+    const seenByB = B.read();
+    assert.deepEqual(describeNews(seenByB), ["up hostAA / 0"]);
+    const ping = seenByB.find((seen) => seen.type === "ping");
     assert.ok(ping !== undefined);
     B.say({ type: "pong", token: ping.token });
-    assert.deepEqual(readNewsOf(A), ["place-resumed hostAB"]);
+    assert.deepEqual([readNewsOf(A), readNewsOf(B)], [["place-resumed hostAB"], []]);
     assert.deepEqual(harness.notesOf("resumed"), [{ type: "resumed", place: "hostAB" }]);
     B.say({ type: "pong", token: ping.token });
     assert.deepEqual(readNewsOf(A), []);

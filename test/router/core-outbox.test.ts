@@ -53,6 +53,19 @@ test("a worker is woken once for all that waits, and again only after it has bee
   assert.deepEqual(harness.wakes, [B.id, B.id]);
 });
 
+test("a frame that is dropped wakes nobody: there is nothing to write", () => {
+  const { harness, A, B } = makeHost();
+  for (let index = 0; index < 4; index++) A.send(makeLarge(`k${index}`));
+  const port = harness.core.ports.find(({ place }) => place === B.place);
+  assert.ok(port !== undefined);
+  harness.core.takeWrites(B.id);
+  A.send(encodeBroadcast({ rooms: ["r"], flags: frameFlags.volatile, body: "x".repeat(limits.maxVolatileBytes) }));
+  assert.deepEqual(
+    [harness.core.counters.droppedVolatile, port.isAwake, harness.core.hasWrites(B.id)],
+    [1, false, false],
+  );
+});
+
 describe("volatile frames", () => {
   test("are dropped first, and what must be kept still fits", () => {
     const { harness, A, B } = makeHost();
@@ -94,20 +107,20 @@ describe("what does not fit", () => {
     const { harness, A, B, C } = makeHost();
     for (let index = 0; index < 9; index++) A.send(makeLarge(`k${index}`));
     C.serve("/", 1);
-    A.send(makeLarge("over"), makeLarge("after"), makeLarge("volatile", frameFlags.volatile));
+    A.send(...["fits", "over", "after"].map((name) => makeLarge(name)), makeLarge("volatile", frameFlags.volatile));
     assert.deepEqual(harness.notesOf("overflowed"), [{ type: "overflowed", place: "hostAB" }]);
     const seen = B.read();
-    // Nine frames and the news of C's second adapter were waiting, and two more came.
-    assert.deepEqual(seen[0], { type: "lost", frames: 12, joinsSent: 0 });
+    // Nine frames and the news of C's second adapter were waiting, and three more came.
+    assert.deepEqual(seen[0], { type: "lost", frames: 13, joinsSent: 0 });
     assert.deepEqual(seen[1], { type: "members-reset" });
     const members = seen.slice(2).map((each) => (each.type === "member-up" ? each.uid : each.type));
     assert.deepEqual(members.sort(), [A.uid(0), C.uid(0), C.uid(1)]);
-    assert.deepEqual(harness.notesOf("loss-told"), [{ type: "loss-told", place: "hostAB", lostFrames: 12 }]);
-    assert.deepEqual([harness.core.counters.lostFrames, harness.core.counters.droppedVolatile], [12, 1]);
+    assert.deepEqual(harness.notesOf("loss-told"), [{ type: "loss-told", place: "hostAB", lostFrames: 13 }]);
+    assert.deepEqual([harness.core.counters.lostFrames, harness.core.counters.droppedVolatile], [13, 1]);
 
     A.send(makeLarge("again"));
     assert.deepEqual(names(B.read()), ["again"]);
-    assert.equal(harness.core.counters.lostFrames, 12);
+    assert.equal(harness.core.counters.lostFrames, 13);
   });
 
   test("is lost for the slow worker alone", () => {

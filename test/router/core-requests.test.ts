@@ -181,6 +181,34 @@ describe("while a worker is expected, a request waits", () => {
     assert.deepEqual(Object.keys(readAsked(A)), ["0"]);
   });
 
+  test("and what has been passed on takes up no room any more", () => {
+    const { harness, A } = makeHost();
+    const large = Buffer.concat([Buffer.from(A.uid()), Buffer.alloc(5 * 1024 * 1024)]);
+    for (let round = 0; round < 3; round++) {
+      harness.core.expect("hostAD", harness.nowMs);
+      A.send(encodeRouted(frameKinds.request, { body: large }));
+      assert.deepEqual(readAsked(A), {});
+      harness.core.forget("hostAD", harness.nowMs);
+      assert.deepEqual(Object.keys(readAsked(A)), ["0"]);
+    }
+  });
+
+  test("behind those that came before it, although their time is nearly up, or over", () => {
+    const { harness, A } = makeHost();
+    harness.join("hostAD", { isComplete: false });
+    A.send(encodeRequest(A.uid(), 1));
+    harness.tick(expectBackMs - 1);
+    A.send(encodeRequest(A.uid(), 2));
+    harness.nowMs += 2;
+    A.send(encodeRequest(A.uid(), 3));
+    assert.deepEqual(readAsked(A), {});
+    harness.tick(0);
+    assert.deepEqual(
+      A.readNews("routed").map(({ requestId }) => requestId),
+      [1, 2, 3],
+    );
+  });
+
   test("and is forgotten when who asked has gone: the next worker of that slot gets no answer to it", () => {
     const { harness, A, B } = makeHost();
     harness.core.expect("hostAD", harness.nowMs);
