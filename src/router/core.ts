@@ -382,9 +382,7 @@ export class RouterCore {
     const askedUids: string[] = [];
     for (const target of targets) {
       if (target.isStalled || target.connection === undefined) continue;
-      for (const [memberUid, member] of target.members) {
-        if (member.namespaceKey === namespaceKey) askedUids.push(memberUid);
-      }
+      askedUids.push(...this.#members.uidsOf(target, namespaceKey));
     }
     this.#delivery.tell(port, { type: "routed", uid, requestId, askedUids });
     this.#delivery.send(targets, bytes, start, end);

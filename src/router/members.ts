@@ -4,11 +4,17 @@ import type { RouterToWorker } from "../protocol/worker-port-frames.js";
 import type { Port } from "./port.js";
 
 export class Members {
-  readonly #portsByNamespace = new Map<string, Set<Port>>();
+  /** Uids of adapters by port, by namespace: applications with thousands of namespaces reconnect with all of them. */
+  readonly #namespaces = new Map<string, Map<Port, Set<string>>>();
   readonly #tell: (port: Port, message: RouterToWorker) => void;
 
   constructor(tell: (port: Port, message: RouterToWorker) => void) {
     this.#tell = tell;
+  }
+
+  /** Adapters of a worker that serve a namespace. */
+  uidsOf(port: Port, namespaceKey: string): Iterable<string> {
+    return this.#namespaces.get(namespaceKey)?.get(port) ?? [];
   }
 
   /** A worker serves a namespace: it learns of the others, and they of it. Answers the namespace's key. */
@@ -16,13 +22,11 @@ export class Members {
     const { uid, parserId, namespace } = member;
     const namespaceKey = Buffer.from(namespace).toString("latin1");
     port.members.set(uid, { namespace, namespaceKey, parserId });
-    let ports = this.#portsByNamespace.get(namespaceKey);
-    if (ports === undefined) {
-      ports = new Set();
-      this.#portsByNamespace.set(namespaceKey, ports);
-    }
-    ports.add(port);
-    for (const other of ports) {
+    const uidsByPort = this.#findNamespace(namespaceKey);
+    const uids = uidsByPort.get(port);
+    if (uids === undefined) uidsByPort.set(port, new Set([uid]));
+    else uids.add(uid);
+    for (const other of uidsByPort.keys()) {
       if (other === port) continue;
       this.#tell(other, { type: "member-up", uid, parserId, namespace });
       this.#tellMembersOf(other, port, namespaceKey);
@@ -30,9 +34,19 @@ export class Members {
     return namespaceKey;
   }
 
+  #findNamespace(namespaceKey: string): Map<Port, Set<string>> {
+    let uidsByPort = this.#namespaces.get(namespaceKey);
+    if (uidsByPort === undefined) {
+      uidsByPort = new Map();
+      this.#namespaces.set(namespaceKey, uidsByPort);
+    }
+    return uidsByPort;
+  }
+
   #tellMembersOf(other: Port, port: Port, namespaceKey: string): void {
-    for (const [uid, member] of other.members) {
-      if (member.namespaceKey !== namespaceKey) continue;
+    for (const uid of this.uidsOf(other, namespaceKey)) {
+      const member = other.members.get(uid);
+      if (member === undefined) continue;
       this.#tell(port, { type: "member-up", uid, parserId: member.parserId, namespace: member.namespace });
     }
   }
@@ -41,43 +55,48 @@ export class Members {
   remove(port: Port, uid: string): string | undefined {
     const member = port.members.get(uid);
     if (member === undefined) return undefined;
-    port.members.delete(uid);
     const { namespace, namespaceKey } = member;
-    const ports = this.#portsByNamespace.get(namespaceKey);
-    for (const other of ports ?? []) {
-      if (other !== port) this.#tell(other, { type: "member-down", uid, namespace });
+    port.members.delete(uid);
+    const hasLeft = this.#leave(port, namespaceKey, uid);
+    for (const [other, otherUids] of this.#namespaces.get(namespaceKey) ?? []) {
+      if (other === port) continue;
+      this.#tell(other, { type: "member-down", uid, namespace });
+      if (!hasLeft) continue;
+      // Whoever does not serve a namespace hears no news of it. What is on its way to it now, it must not take for true when
+      // it serves the namespace again; and what it asked before, it must not wait for.
+      for (const otherUid of otherUids) this.#tell(port, { type: "member-down", uid: otherUid, namespace });
     }
-    this.#leave(port, namespaceKey);
     return namespaceKey;
   }
 
   /** Whoever needs to know learns it from the end of the place. */
   removePort(port: Port): void {
-    const namespaceKeys = new Set([...port.members.values()].map((member) => member.namespaceKey));
+    for (const [uid, { namespaceKey }] of port.members) this.#leave(port, namespaceKey, uid);
     port.members.clear();
-    for (const namespaceKey of namespaceKeys) this.#leave(port, namespaceKey);
   }
 
-  #leave(port: Port, namespaceKey: string): void {
-    for (const member of port.members.values()) {
-      if (member.namespaceKey === namespaceKey) return;
-    }
-    const ports = this.#portsByNamespace.get(namespaceKey);
-    ports?.delete(port);
-    if (ports?.size === 0) this.#portsByNamespace.delete(namespaceKey);
+  /** Answers whether no adapter of the worker serves the namespace any more. */
+  #leave(port: Port, namespaceKey: string, uid: string): boolean {
+    const uidsByPort = this.#namespaces.get(namespaceKey);
+    const uids = uidsByPort?.get(port);
+    if (uidsByPort === undefined || uids === undefined) return true;
+    uids.delete(uid);
+    if (uids.size > 0) return false;
+    uidsByPort.delete(port);
+    if (uidsByPort.size === 0) this.#namespaces.delete(namespaceKey);
+    return true;
   }
 
   /** Everything that a worker is to know, anew. */
   tellAll(port: Port, others: Iterable<Port>): void {
     this.#tell(port, { type: "members-reset" });
-    const own = new Set([...port.members.values()].map((member) => member.namespaceKey));
-    for (const other of others) {
-      if (other === port) continue;
-      for (const [uid, member] of other.members) {
-        if (!own.has(member.namespaceKey)) continue;
-        this.#tell(port, { type: "member-up", uid, parserId: member.parserId, namespace: member.namespace });
+    for (const namespaceKey of new Set([...port.members.values()].map((member) => member.namespaceKey))) {
+      for (const other of this.#namespaces.get(namespaceKey)?.keys() ?? []) {
+        if (other !== port) this.#tellMembersOf(other, port, namespaceKey);
       }
-      if (other.isStalled) this.#tell(port, { type: "place-stalled", place: other.place });
+    }
+    for (const other of others) {
+      if (other !== port && other.isStalled) this.#tell(port, { type: "place-stalled", place: other.place });
     }
   }
 }

@@ -62,8 +62,26 @@ describe("members", () => {
     assert.deepEqual(readNewsOf(B), ["up hostAC / 0"]);
     B.say({ type: "namespace-down", uid: B.uid(1) });
     assert.deepEqual(readNewsOf(A), ["up hostAC / 0", "down hostAB /"]);
+    B.read();
     harness.join("hostAD");
     assert.deepEqual(readNewsOf(B), []);
+  });
+
+  test("are forgotten by a worker that serves their namespace no more, and told anew when it does again", () => {
+    const harness = new RouterHarness();
+    const [A, B] = [harness.join("hostAA"), harness.join("hostAB")];
+    harness.join("hostAC");
+    // B stops and begins again before it has read anything: news of A and C is still on its way.
+    B.say({ type: "namespace-down", uid: B.uid(0) });
+    A.say({ type: "namespace-down", uid: A.uid(0) });
+    B.serve("/", 0);
+    assert.deepEqual(readNewsOf(B), [
+      "up hostAA / 0",
+      "up hostAC / 0",
+      "down hostAA /",
+      "down hostAC /",
+      "up hostAC / 0",
+    ]);
   });
 
   test("are not told of one that was never there", () => {
