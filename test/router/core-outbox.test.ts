@@ -53,19 +53,6 @@ test("a worker is woken once for all that waits, and again only after it has bee
   assert.deepEqual(harness.wakes, [B.id, B.id]);
 });
 
-test("a frame that is dropped wakes nobody: there is nothing to write", () => {
-  const { harness, A, B } = makeHost();
-  for (let index = 0; index < 4; index++) A.send(makeLarge(`k${index}`));
-  const port = harness.core.ports.find(({ place }) => place === B.place);
-  assert.ok(port !== undefined);
-  harness.core.takeWrites(B.id);
-  A.send(encodeBroadcast({ rooms: ["r"], flags: frameFlags.volatile, body: "x".repeat(limits.maxVolatileBytes) }));
-  assert.deepEqual(
-    [harness.core.counters.droppedVolatile, port.isAwake, harness.core.hasWrites(B.id)],
-    [1, false, false],
-  );
-});
-
 describe("volatile frames", () => {
   test("are dropped first, and what must be kept still fits", () => {
     const { harness, A, B } = makeHost();
