@@ -36,6 +36,8 @@ export class SessionHarness {
   readonly session: HostSession;
   readonly notes: SessionNote[] = [];
   readonly raised: unknown[] = [];
+  readonly scheduledMs: number[] = [];
+  readonly refusals: { readonly code: number; readonly reason: string; readonly shouldReconnectNow: boolean }[] = [];
   wakes = 0;
 
   constructor(settings: Partial<HostSessionSettings> = {}) {
@@ -52,9 +54,9 @@ export class SessionHarness {
         wake: () => {
           this.wakes++;
         },
-        schedule: () => {},
+        schedule: (dueMs) => this.scheduledMs.push(dueMs),
         raise: (error) => this.raised.push(error),
-        refused: () => {},
+        refused: (code, reason, shouldReconnectNow) => this.refusals.push({ code, reason, shouldReconnectNow }),
         note: (note) => this.notes.push(note),
       },
     );
@@ -77,15 +79,20 @@ export class SessionHarness {
     this.session.received(Buffer.concat(frames));
   }
 
-  /** What it writes, to the end. */
-  read(): Said[] {
-    const said: Said[] = [];
+  /** The frames that it writes, to the end. */
+  readFrames(): Buffer[] {
+    const written: Buffer[] = [];
     while (this.session.hasWrites) {
       const blocks = this.session.takeWrites();
-      said.push(...splitFrames(Buffer.concat(blocks)).map(readSaid));
+      written.push(Buffer.concat(blocks));
       this.session.written(blocks);
     }
-    return said;
+    return splitFrames(Buffer.concat(written));
+  }
+
+  /** What it writes, to the end. */
+  read(): Said[] {
+    return this.readFrames().map(readSaid);
   }
 
   /** Only what is of one type. */

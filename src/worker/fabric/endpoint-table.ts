@@ -38,6 +38,10 @@ export class EndpointTable {
     return left.length;
   }
 
+  get isEmpty(): boolean {
+    return this.#byNamespace.size === 0;
+  }
+
   of(namespace: string): readonly SessionEndpoint[] {
     return this.#byNamespace.get(namespace) ?? nobody;
   }

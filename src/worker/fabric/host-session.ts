@@ -118,7 +118,7 @@ export class HostSession {
       this.#sayUrgently(encodeWorkerToRouter({ type: "joins-done", count: this.#joinsTaken }));
     }
     if (this.#outbox.untoldLoss > 0) this.#unsentFrames += this.#outbox.tellLoss();
-    if (this.#unsentFrames > 0) {
+    if (this.#isWelcome && this.#unsentFrames > 0) {
       this.#sayUrgently(encodeWorkerToRouter({ type: "unsent", frames: this.#unsentFrames }));
       this.#unsentFrames = 0;
     }
@@ -136,8 +136,8 @@ export class HostSession {
     if (this.#splitter === undefined) return false;
     if (this.#interest.hasNews || this.#joinsTaken > this.#joinsTold || this.#outbox.urgentBytes > 0) return true;
     // The outbox takes nothing until its loss is told.
-    if (this.#outbox.untoldLoss > 0 || this.#unsentFrames > 0) return true;
-    return this.#isWelcome && !this.#outbox.isEmpty;
+    if (this.#outbox.untoldLoss > 0) return true;
+    return this.#isWelcome && (!this.#outbox.isEmpty || this.#unsentFrames > 0);
   }
 
   tick(nowMs: number): void {
@@ -165,6 +165,8 @@ export class HostSession {
       this.#members.removeNamespace(endpoint.namespace);
       this.#interest.removeNamespace(endpoint.namespace);
     }
+    // Who serves nothing misses nothing: the next connection is a first one.
+    if (this.#endpoints.isEmpty) this.#incarnation = undefined;
     if (this.#splitter === undefined) return;
     this.#sayUrgently(encodeWorkerToRouter({ type: "namespace-down", uid: endpoint.uid }));
     this.#wake();
@@ -215,17 +217,15 @@ export class HostSession {
       this.counters.droppedVolatile++;
       return "dropped";
     }
-    const lostBefore = this.#outbox.lostTotal;
+    const { untoldLoss, lostTotal, droppedVolatile } = this.#outbox;
     const result = this.#outbox.reserve(frameBytes, isVolatile);
-    if (result === "queued") {
-      this.counters.framesOut++;
-      this.#wake();
-    } else if (result === "dropped") {
-      this.counters.droppedVolatile++;
-    } else {
-      if (this.#outbox.untoldLoss === this.#outbox.lostTotal - lostBefore) this.#effects.note({ type: "overflowed" });
-      this.counters.unsentFrames += this.#outbox.lostTotal - lostBefore;
-    }
+    if (result === "queued") this.counters.framesOut++;
+    // A frame that does not fit takes others with it.
+    this.counters.unsentFrames += this.#outbox.lostTotal - lostTotal;
+    this.counters.droppedVolatile += this.#outbox.droppedVolatile - droppedVolatile;
+    if (result === "lost" && untoldLoss === 0) this.#effects.note({ type: "overflowed" });
+    // A loss is to be told as well.
+    if (result !== "dropped") this.#wake();
     return result;
   }
 
@@ -245,8 +245,12 @@ export class HostSession {
   }
 
   /** Opens a request, whose frame the caller sends with the number that is answered. */
-  openRequest(handlers: RequestHandlers, deadlineMs: number): number {
-    const id = this.#ledger.open(handlers, deadlineMs);
+  openRequest({ onAnswer, onEnd }: RequestHandlers, deadlineMs: number): number {
+    const guarded: RequestHandlers = {
+      onAnswer: (type, value) => this.#guard(() => onAnswer(type, value)),
+      onEnd: (end, counts) => this.#guard(() => onEnd(end, counts)),
+    };
+    const id = this.#ledger.open(guarded, deadlineMs);
     this.#effects.schedule(deadlineMs);
     return id;
   }
@@ -281,17 +285,23 @@ export class HostSession {
     const isRequest = kind === frameKinds.request;
     const head = isRequest ? readRequestHead(view.bytes, view.bodyStart, view.end) : undefined;
     for (const endpoint of endpoints) {
-      try {
+      this.#guard(() => {
         if (head !== undefined) endpoint.takeRequest(view, head);
         else if (kind === frameKinds.command) endpoint.takeCommand(view);
         else endpoint.takeBroadcast(view);
-      } catch (error) {
-        if (error instanceof FrameError) throw error;
-        // Thrown by a listener of the application: it is the application's to handle, and the frames behind it are not to suffer.
-        this.#effects.raise(error);
-      }
+      });
     }
     if (kind === frameKinds.command) this.#countJoin(view);
+  }
+
+  /** What the application throws is its own to handle: the frames behind it, and other requests, are not to suffer. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof FrameError) throw error;
+      this.#effects.raise(error);
+    }
   }
 
   /** Once for the frame, as the router counts it, and not for each adapter that serves the namespace: none, or two, may. */
@@ -303,12 +313,7 @@ export class HostSession {
 
   #takeResponse(bytes: Buffer, start: number, end: number): void {
     const { requestId, toUid, fromUid, type, value } = decodeResponse(bytes, start, end);
-    const isLast = type !== responses.ack;
-    try {
-      this.#ledger.noteAnswer(requestId, toUid, fromUid, type, value, isLast);
-    } catch (error) {
-      this.#effects.raise(error);
-    }
+    this.#ledger.noteAnswer(requestId, toUid, fromUid, type, value, type !== responses.ack);
   }
 
   #takeNews(news: RouterToWorker | undefined): void {
