@@ -1,0 +1,78 @@
+/** What must be true when everything has come to rest: everybody knows the truth, and nothing is left over. */
+
+import type { SimulatedHost } from "./simulated-host.js";
+import type { SimulatedWorker } from "./simulated-worker.js";
+
+export function checkAtRest(host: SimulatedHost): void {
+  const { observer, router } = host;
+  if (observer.violation !== undefined) return;
+  host.truth.checkNothingOwed();
+  host.requests.checkNothingOpen();
+  router?.checkAtRest();
+  for (const worker of host.livingWorkers) checkWorker(host, worker);
+  if (router !== undefined && router.core.ports.length !== host.livingWorkers.length) {
+    observer.fail(`the router has ${router.core.ports.length} ports for ${host.livingWorkers.length} workers`);
+  }
+  checkUnsent(host);
+}
+
+function checkWorker(host: SimulatedHost, worker: SimulatedWorker): void {
+  const { observer, router } = host;
+  const { session, name } = worker;
+  if (session.pendingRequests > 0) observer.fail(`${session.pendingRequests} requests of ${name} are left over`);
+  if (worker.shadow.waiting > 0) observer.fail(`${worker.shadow.waiting} frames of ${name} were never written`);
+  if (worker.pendingJoins > 0) observer.fail(`${worker.pendingJoins} joins on ${name} never come back`);
+  if (worker.toldLosses.length > 0)
+    observer.fail(`${name} was not told of ${worker.toldLosses.join(" and ")} lost frames`);
+  checkMembers(host, worker);
+  const wanted = countWantedRooms(worker);
+  if (session.announcedRooms !== wanted) {
+    observer.fail(`${name} announces ${session.announcedRooms} rooms, and ${wanted} are wanted`);
+  }
+  const port = router?.findPort(worker.place);
+  if (port === undefined) {
+    observer.fail(`${name} has no port`);
+    return;
+  }
+  const isFlooded = wanted > host.settings.maxRooms;
+  if (isFlooded && !port.isFlooded) observer.fail(`${name} has ${wanted} rooms, and is not flooded`);
+  const expected = port.isFlooded ? 0 : wanted;
+  if (port.roomCount !== expected)
+    observer.fail(`the router knows ${port.roomCount} rooms of ${name}, and ${expected} are true`);
+}
+
+function checkMembers({ observer, settings, livingWorkers }: SimulatedHost, worker: SimulatedWorker): void {
+  for (const namespace of settings.namespaces) {
+    if (!worker.adapters.some((adapter) => adapter.namespace === namespace)) continue;
+    let others = 0;
+    for (const other of livingWorkers) {
+      if (other !== worker) others += other.adapters.filter((adapter) => adapter.namespace === namespace).length;
+    }
+    const counted = worker.session.countMembers(namespace);
+    if (counted !== others)
+      observer.fail(`${worker.name} counts ${counted} members of ${namespace}, and there are ${others}`);
+  }
+}
+
+/** (namespace, room) pairs, as they are announced: what cannot be encoded is not. */
+function countWantedRooms(worker: SimulatedWorker): number {
+  const wanted = new Set<string>();
+  for (const adapter of worker.adapters) {
+    for (const room of adapter.rooms.keys()) {
+      if (typeof room === "string" && !room.isWellFormed()) continue;
+      if (adapter.isRoomWanted(room)) wanted.add(`${adapter.namespace} ${typeof room} ${room}`);
+    }
+  }
+  return wanted.size;
+}
+
+/** What workers threw away, the router was told; unless one of them is not there any more to be asked. */
+function checkUnsent({ observer, router, livingWorkers, deaths, cuts }: SimulatedHost): void {
+  if (router === undefined || deaths > 0 || cuts > 0) return;
+  const unsent = livingWorkers.reduce((sum, worker) => sum + worker.session.counters.unsentFrames, 0);
+  if (router.core.counters.unsentFrames !== unsent) {
+    observer.fail(
+      `workers lost ${unsent} frames unsent, and the router was told of ${router.core.counters.unsentFrames}`,
+    );
+  }
+}
