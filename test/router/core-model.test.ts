@@ -220,7 +220,7 @@ test("every frame goes where a naive model says, whatever workers announce, join
       frames += comparison.harness.core.counters.framesOut;
       comparison.end();
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
   assert.ok(frames > 1_000, `only ${frames} frames were passed on`);
 });
