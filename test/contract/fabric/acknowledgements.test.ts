@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { timed } from "../../support/stopwatch.js";
+import type { Transport } from "./support/client.js";
 import { CommandError } from "./support/control-server.js";
 import { describeFabrics, testLimited } from "./support/describe-fabrics.js";
 import type { ModernClient } from "./support/modern-client.js";
 import { callback } from "./support/recorded-calls.js";
-import type { Cast, ClientOptions, Four, Stage, Transport } from "./support/stage.js";
+import type { Cast, ClientOptions, Four, Stage } from "./support/stage.js";
 
 /** Longer than any answer takes. */
 const longMs = 10_000;

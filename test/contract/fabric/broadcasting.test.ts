@@ -195,10 +195,13 @@ describeFabrics("Broadcasting", (stage) => {
   test("volatile is not kept for a client of any worker that is not ready; what is not volatile is", async () => {
     // By hand: between two polls nothing can be written to them.
     const sessions = await Promise.all(stage.workers.map(async () => await openPolling({ port: stage.host.port })));
+    const cast = await stage.gather();
     await stage.at(0).io((io) => {
       io.volatile.emit("news", "volatile");
       io.emit("news", "kept");
     });
+    // By then both have come to each worker.
+    await cast.hear(0);
     for (const session of sessions) {
       assert.equal(await session.nextPacket(), '42["news","kept"]');
       await session.post("1");

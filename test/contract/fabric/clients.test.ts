@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openPolling } from "../../support/engine-polling.js";
+import type { Client, Transport } from "./support/client.js";
 import { describeFabrics } from "./support/describe-fabrics.js";
 import type { Heard } from "./support/ear.js";
-import type { Cast, Client, Stage, Transport } from "./support/stage.js";
+import type { Cast, Stage } from "./support/stage.js";
 
 const nothing: Heard[] = [];
 const news: Heard[] = [["news", 1]];

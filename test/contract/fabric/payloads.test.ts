@@ -1,12 +1,18 @@
-/** The contract of the fabrics: what a broadcast carries arrives the same on each worker and over each transport. */
+/** The contract of the fabrics: what a broadcast carries arrives the same on each worker and over each transport, and what cannot be carried harms nobody. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { timed } from "../../support/stopwatch.js";
+import type { Client, Transport } from "./support/client.js";
 import { describeFabrics, testLimited } from "./support/describe-fabrics.js";
 import type { Heard } from "./support/ear.js";
 import { named } from "./support/recorded-calls.js";
-import type { Client, Stage, Transport } from "./support/stage.js";
+import type { Stage } from "./support/stage.js";
 
+/** What needs no waiting is there by then. */
+const promptMs = 2_000;
+/** A time that is waited for to its end. */
+const shortMs = 300;
 /** A megabyte. */
 const large = 1_048_576;
 
@@ -68,6 +74,44 @@ function iso(time: number): string {
 
 async function gatherAllKinds(stage: Stage): Promise<Client[]> {
   return await Promise.all(places.map(async ([slot, transport]) => await stage.connect(slot, { transport })));
+}
+
+/** Does what must end no worker, and resolves with the slots of the workers that it has ended. */
+async function findEnded(stage: Stage, expected: readonly number[], act: () => Promise<unknown>): Promise<number[]> {
+  const before = stage.workers.map(({ process }) => process);
+  await act();
+  await Promise.all(expected.map(async (slot) => await before[slot]?.ended));
+  // A worker that has answered this has survived whatever came to it before.
+  const isAlive = await Promise.all(
+    before.map(async (process) => {
+      try {
+        await process.ask("namespaces");
+        return true;
+      } catch {
+        return false;
+      }
+    }),
+  );
+  const ended = [0, 1, 2, 3].filter((slot) => !isAlive[slot]);
+  for (const slot of ended) await stage.waitUntilReplaced(slot, before[slot]?.pid ?? 0);
+  return ended;
+}
+
+/** A function that is no callback: it comes before another argument. */
+async function sayFunction(stage: Stage): Promise<void> {
+  // Refused or not, the worker must not end of it.
+  await stage
+    .at(0)
+    .io((io) => io.serverSideEmit("ask", named("function"), 1))
+    .catch(() => {});
+}
+
+/** A socket of worker 3 holds a timer, as applications do. */
+async function gatherWithTimer(stage: Stage): Promise<void> {
+  const cast = await stage.gather();
+  await stage.at(3).socket(cast.clients[3], (socket) => {
+    socket.data = named("timer");
+  });
 }
 
 describeFabrics(
@@ -168,6 +212,46 @@ describeFabrics(
         assert.deepEqual(await local?.ear.take("value"), [{ kept: 1 }]);
         assert.deepEqual(await local?.ear.take("value"), [null, 1]);
         assert.deepEqual(await stage.hear(0, remote), [[], [], [], [], []]);
+      },
+    });
+
+    testLimited(stage, "data that cannot be sent", {
+      holds: async () => {
+        await gatherWithTimer(stage);
+        const fetch = async (): Promise<void> => {
+          const fetched = stage.at(0).io((io) => io.fetchSockets());
+          await assert.rejects(timed(fetched, promptMs, "the refusal"), /could not be cloned/);
+        };
+        assert.deepEqual(await findEnded(stage, [], fetch), []);
+      },
+      instead: async () => {
+        await gatherWithTimer(stage);
+        const fetch = async (): Promise<void> =>
+          await assert.rejects(stage.at(0).io((io) => io.timeout(shortMs).fetchSockets()));
+        assert.deepEqual(await findEnded(stage, [3], fetch), [3]);
+      },
+    });
+
+    testLimited(stage, "an event of servers that cannot be sent", {
+      holds: async () => assert.deepEqual(await findEnded(stage, [], async () => await sayFunction(stage)), []),
+      instead: async () => assert.deepEqual(await findEnded(stage, [0], async () => await sayFunction(stage)), [0]),
+    });
+
+    testLimited(stage, "an event that cannot be encoded", {
+      holds: async () => {
+        const cast = await stage.gather();
+        const emit = async (): Promise<void> =>
+          await assert.rejects(
+            stage.at(0).io((io) => io.emit("big", named("bigint"))),
+            /BigInt/,
+          );
+        assert.deepEqual(await findEnded(stage, [], emit), []);
+        assert.deepEqual(await cast.hear(0), [[], [], [], []]);
+      },
+      instead: async () => {
+        await stage.gather();
+        const emit = async (): Promise<unknown> => await stage.at(0).io((io) => io.emit("big", named("bigint")));
+        assert.deepEqual(await findEnded(stage, [0, 1, 2, 3], emit), [0, 1, 2, 3]);
       },
     });
   },

@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Server } from "socket.io";
 import { timed } from "../../support/stopwatch.js";
+import type { Client } from "./support/client.js";
 import { describeFabrics, testLimited } from "./support/describe-fabrics.js";
 import type { Heard } from "./support/ear.js";
 import type { ModernClient } from "./support/modern-client.js";
 import { callback, named } from "./support/recorded-calls.js";
-import type { Cast, Client, Stage } from "./support/stage.js";
+import type { Cast, Stage } from "./support/stage.js";
 
 const nothing: Heard[] = [];
 const news: Heard[] = [["news", 1]];

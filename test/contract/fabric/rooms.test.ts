@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Client } from "./support/client.js";
 import { describeFabrics } from "./support/describe-fabrics.js";
 import type { Heard } from "./support/ear.js";
-import type { Cast, Client, Stage } from "./support/stage.js";
+import type { Cast, Stage } from "./support/stage.js";
 
 type Room = string | number;
 

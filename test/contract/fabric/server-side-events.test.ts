@@ -6,7 +6,8 @@ import { timed } from "../../support/stopwatch.js";
 import { CommandError } from "./support/control-server.js";
 import { describeFabrics } from "./support/describe-fabrics.js";
 import { callback, named } from "./support/recorded-calls.js";
-import type { Stage, StageWorker } from "./support/stage.js";
+import type { Stage } from "./support/stage.js";
+import type { StageWorker } from "./support/stage-worker.js";
 
 /** How a worker takes an event of another: notes it, notes and answers it, answers it twice. */
 type Manner = "note" | "answer" | "twice";

@@ -20,6 +20,8 @@ async function gatherInRooms(stage: Stage, nsp = "/"): Promise<Cast & { a: strin
     namespace.in([one, two]).socketsJoin(rooms.a);
     namespace.in([two, three]).socketsJoin(rooms.b);
   });
+  // By then they have joined, also for what another worker sends next.
+  await cast.hear(0);
   return Object.assign(cast, rooms);
 }
 

@@ -38,6 +38,8 @@ export class ControlledWorker {
   readonly pid: number;
   /** What it has told, oldest first. */
   readonly notes: Note[] = [];
+  /** Resolves when its connection is gone, which goes with the process. */
+  readonly ended: Promise<void>;
   readonly #connection: Socket;
   readonly #waiting = new Map<number, Waiting>();
   readonly #watchers = new Set<() => void>();
@@ -47,9 +49,12 @@ export class ControlledWorker {
     this.slot = slot;
     this.pid = pid;
     this.#connection = connection;
-    connection.once("close", () => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(`worker ${slot} ended before it answered`));
-      this.#waiting.clear();
+    this.ended = new Promise((resolve) => {
+      connection.once("close", () => {
+        for (const { reject } of this.#waiting.values()) reject(new Error(`worker ${slot} ended before it answered`));
+        this.#waiting.clear();
+        resolve();
+      });
     });
   }
 

@@ -3,7 +3,7 @@
 export type Fabric = "stock" | "routed";
 
 /** The fabrics that Signalbox has; each is held to the whole contract. */
-const builtFabrics: readonly Fabric[] = ["stock"];
+const builtFabrics: readonly Fabric[] = ["stock", "routed"];
 
 const asked = process.env["TEST_FABRIC"];
 

@@ -57,4 +57,51 @@ export const knownLimits = {
     fabrics: ["stock"],
     whatHappens: "the clients of other workers get nothing of the event, and the sender is told nothing of that",
   },
+  "fetchSockets of the dead": {
+    title: "fetchSockets that waits for a worker gives the sockets of the others as soon as that is killed",
+    fabrics: ["stock"],
+    whatHappens: "it waits on, and is rejected 5 s after it began",
+  },
+  "serverSideEmit to the dead": {
+    title: "serverSideEmit that waits for a worker gives the responses of the others as soon as that is killed",
+    fabrics: ["stock"],
+    whatHappens: "it waits on, and ends with an error 5 s after it began",
+  },
+  "acknowledgements of the dead": {
+    title: "a broadcast with an acknowledgement stops waiting for a worker as soon as that is killed",
+    fabrics: ["stock"],
+    whatHappens: "it waits on, and ends with an error after its timeout",
+  },
+  "acknowledgements of clients of the dead": {
+    title: "a broadcast with an acknowledgement stops waiting for clients whose worker is killed",
+    fabrics: ["stock"],
+    whatHappens: "it waits on, and ends with an error after its timeout, the responses of the others in it",
+  },
+  "fetchSockets after a death": {
+    title: "fetchSockets finds the sockets of the workers that are left when one has been killed",
+    fabrics: ["stock"],
+    whatHappens:
+      "it is rejected after its timeout (5 s by default) for the 10 s in which the dead worker counts as a member",
+  },
+  "serverCount after a death": {
+    title: "serverCount is one less when a worker has been killed",
+    fabrics: ["stock"],
+    whatHappens: "the dead worker counts for 10 s more, beside the one in its place",
+  },
+  "an event that cannot be encoded": {
+    title: "an event that no parser can encode throws where it is emitted, and no worker ends",
+    fabrics: ["stock"],
+    whatHappens: "emit returns, and then every worker of the host ends with an uncaught TypeError",
+  },
+  "an event of servers that cannot be sent": {
+    title: "an event of servers with a function among its arguments does not end the worker",
+    fabrics: ["stock"],
+    whatHappens: "the worker that emits it ends with an unhandled rejection (DataCloneError)",
+  },
+  "data that cannot be sent": {
+    title: "fetchSockets is rejected at once with the reason when a socket's data cannot be sent, and no worker ends",
+    fabrics: ["stock"],
+    whatHappens:
+      "the worker of that socket ends with an unhandled rejection (DataCloneError), and fetchSockets waits in vain",
+  },
 } satisfies Record<string, KnownLimit>;

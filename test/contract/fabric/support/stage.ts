@@ -1,18 +1,15 @@
 /** A host of four workers on one fabric, each of which does what a test says, and clients placed on the workers. */
 
 import { fileURLToPath } from "node:url";
-import type { Namespace, Server, Socket } from "socket.io";
-import { parseAddress } from "../../../../src/address/address.js";
 import { pause, startHost, type TestHost } from "../../../support/host.js";
-import { type ControlledWorker, ControlServer } from "./control-server.js";
+import { type Client, readSlot, type Transport } from "./client.js";
+import { ControlServer } from "./control-server.js";
 import type { Heard } from "./ear.js";
 import type { Fabric } from "./fabrics.js";
 import { ModernClient, type ModernTransport } from "./modern-client.js";
-import { OldClient, type OldTransport } from "./old-client.js";
-import { recordCalls } from "./recorded-calls.js";
+import { OldClient } from "./old-client.js";
+import { StageWorker } from "./stage-worker.js";
 
-export type Client = ModernClient | OldClient;
-export type Transport = ModernTransport | OldTransport;
 /** One of each worker, by slot. */
 export type Four<Item> = readonly [Item, Item, Item, Item];
 
@@ -31,65 +28,11 @@ export interface ClientOptions {
   readonly beside?: ModernClient;
 }
 
-/** What `fetchSockets` gives. */
-export type RemoteSocket = Awaited<ReturnType<Server["fetchSockets"]>>[number];
-
 export const workerCount = 4;
 const slots = [0, 1, 2, 3] as const;
 /** Nothing here takes this long; what does has failed. */
 const patienceMs = 10_000;
 const maxRounds = 32;
-
-interface Target {
-  readonly nsp?: string;
-  readonly parent?: "regex" | "function";
-  readonly socket?: string;
-}
-
-/** A worker as the tests see it: what is done with `io` and its parts here is done there. */
-export class StageWorker {
-  readonly #control: ControlServer;
-  readonly slot: number;
-
-  constructor(control: ControlServer, slot: number) {
-    this.#control = control;
-    this.slot = slot;
-  }
-
-  /** The process that has the slot now. */
-  get process(): ControlledWorker {
-    return this.#control.worker(this.slot);
-  }
-
-  /** Does it all in one turn of the event loop; resolves with what the last statement gives. */
-  async io<Result = unknown>(use: (io: Server) => unknown): Promise<Result> {
-    return await this.#run({}, recordCalls(use));
-  }
-
-  async of<Result = unknown>(nsp: string, use: (nsp: Namespace) => unknown): Promise<Result> {
-    return await this.#run({ nsp }, recordCalls(use));
-  }
-
-  /** The same with the parent of dynamic namespaces: `/dynamic-…` by a regular expression, `/chosen-…` by a function. */
-  async parent<Result = unknown>(parent: "regex" | "function", use: (nsp: Namespace) => unknown): Promise<Result> {
-    return await this.#run({ parent }, recordCalls(use));
-  }
-
-  /** The same with a socket of this worker. */
-  async socket<Result = unknown>(client: Client, use: (socket: Socket) => unknown): Promise<Result> {
-    return await this.#run({ nsp: client.nsp, socket: client.id }, recordCalls(use));
-  }
-
-  /** The same with what `fetchSockets` gives here for a socket of another worker. */
-  async remote<Result = unknown>(client: Client, use: (socket: RemoteSocket) => unknown): Promise<Result> {
-    const chains = recordCalls(use);
-    return await this.process.ask("runRemote", { target: { nsp: client.nsp, socket: client.id }, chains });
-  }
-
-  async #run<Result>(target: Target, chains: unknown): Promise<Result> {
-    return await this.process.ask<Result>("run", { target, chains });
-  }
-}
 
 /** One client on each worker. */
 export class Cast {
@@ -149,6 +92,7 @@ export class Stage {
         SIGNALBOX_FABRIC: this.fabric,
         SIGNALBOX_SLOW_START_MS: "0",
         SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20",
+        SIGNALBOX_RESTART_BACKOFF_MAX_MS: "50",
         CONTRACT_SETTINGS: JSON.stringify({ controlPath: this.#control.path, serverOptions, parser }),
       },
     });
@@ -232,6 +176,8 @@ export class Stage {
     const strays: Client[] = [];
     for (let round = 0; placed.size < wishes.length; round++) {
       if (round === maxRounds) throw new Error(`clients did not come to their workers in ${maxRounds} rounds`);
+      // The primary learns of the sessions that have ended a moment later: until then a worker may seem full.
+      if (round > 4) await pause(10);
       const open = wishes.filter((wish) => !placed.has(wish));
       // Later one at a time: the workers take turns, and two at a time could miss theirs for ever.
       const tried = round === 0 ? open : open.slice(0, 1);
@@ -248,6 +194,22 @@ export class Stage {
     }
     await Promise.all(strays.map(async (stray) => await this.leave(stray)));
     return wishes.map((wish) => placed.get(wish) as Client);
+  }
+
+  /** Kills (SIGKILL) a worker, and resolves when another is ready in its place. */
+  async kill(slot: number): Promise<void> {
+    const { pid } = this.at(slot).process;
+    process.kill(pid, "SIGKILL");
+    await this.waitUntilReplaced(slot, pid);
+  }
+
+  async waitUntilReplaced(slot: number, pid: number): Promise<void> {
+    await this.host.waitForStatus(
+      ({ workers }) => workers[slot]?.state === "ready" && workers[slot].pid !== pid,
+      `a worker in the place of worker ${slot}`,
+    );
+    // It has said hello before it was ready; that may be on its way still.
+    while (this.at(slot).process.pid === pid) await pause(1);
   }
 
   /** A client leaves, and its worker has noticed. */
@@ -276,11 +238,4 @@ export class Stage {
     await this.#host?.[Symbol.asyncDispose]();
     this.#control.close();
   }
-}
-
-/** Every id of a client is an address, behind the namespace's name in Engine.IO 3. */
-function readSlot(client: Client): number {
-  const address = parseAddress(client.id.slice(client.id.indexOf("#") + 1));
-  if (address === undefined) throw new Error(`${client.id} is no address`);
-  return address.workerSlot;
 }
