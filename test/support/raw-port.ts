@@ -76,6 +76,20 @@ export class RawPort {
     });
   }
 
+  /** Resolves when the other side has cut the connection, noticed by writing: a side that does not read sees no end. */
+  async closedByPeer(): Promise<void> {
+    let hasFailed = false;
+    this.#socket.once("error", () => {
+      hasFailed = true;
+    });
+    const deadlineMs = performance.now() + patienceMs;
+    while (!hasFailed && !this.#socket.destroyed) {
+      if (performance.now() > deadlineMs) throw new Error("the other side did not cut the connection");
+      this.#socket.write(Buffer.alloc(1));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   async close(): Promise<void> {
     this.#socket.destroy();
     await this.closed;
