@@ -30,5 +30,5 @@ export function planRouterRestart(input: {
 export function explainRouterAbsence(absentSinceMs: number | undefined, nowMs: number): string | undefined {
   if (absentSinceMs === undefined || nowMs - absentSinceMs < routerAbsenceLimitMs) return undefined;
   const seconds = Math.floor((nowMs - absentSinceMs) / 1_000);
-  return `the router is down for ${seconds} s: each worker serves its own clients, and messages between workers do not arrive`;
+  return `the router has been away for ${seconds} s: each worker serves its own clients, and messages between workers do not arrive`;
 }

@@ -91,7 +91,10 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
     this.#absentSinceMs = performance.now();
     this.#fork();
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#settleStart?.(), routerAbsenceLimitMs);
+      const timer = setTimeout(() => {
+        this.#log.warn(`the router is not ready after ${routerAbsenceLimitMs} ms: what waits for it goes on without`);
+        this.#settleStart?.();
+      }, routerAbsenceLimitMs);
       if (this.#settings.isUnreferenced) timer.unref();
       this.#settleStart = () => {
         this.#settleStart = undefined;
@@ -116,9 +119,7 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
 
   /** Lets the router end, and resolves when it has. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    clearTimeout(this.#restartTimer);
-    this.#settleStart?.();
+    this.#beginStop();
     const router = this.#router;
     if (router === undefined) return;
     const ended = new Promise<void>((resolve) => this.once("ended", resolve));
@@ -130,10 +131,15 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
 
   /** Ends it at once. */
   kill(): void {
+    this.#beginStop();
+    this.#router?.kill();
+  }
+
+  #beginStop(): void {
     this.#isStopping = true;
     clearTimeout(this.#restartTimer);
     this.#settleStart?.();
-    this.#router?.kill();
+    if (this.#router === undefined) this.#setState("ended");
   }
 
   #fork(): void {

@@ -130,7 +130,7 @@ test("while no router can start, workers serve their own clients, readiness says
     let readiness = await readReadiness(host);
     while (readiness[0] === 200) readiness = await readReadiness(host);
     assert.equal(readiness[0], 503);
-    assert.match(readiness[1], /^the router is down for \d+ s: each worker serves its own clients/);
+    assert.match(readiness[1], /^the router has been away for \d+ s: each worker serves its own clients/);
     assert.match((await fetchText(`http://127.0.0.1:${host.adminPort}/metrics`)).body, /^signalbox_router_up 0$/m);
     // A new client is let in all the same: who asks readiness has other hosts, who does not has only this one.
     for (const client of await connectToEachWorker(host, workers)) client.disconnect();

@@ -123,6 +123,7 @@ test("a router that says nothing holds the start up for some seconds only", asyn
   assert.ok(tookMs >= 5_000 && tookMs < 15_000, `${tookMs} ms`);
   assert.equal(supervisor.state, "starting");
   assert.notEqual(supervisor.absentSinceMs, undefined);
+  assert.deepEqual(lines, ["warn the router is not ready after 5000 ms: what waits for it goes on without"]);
 });
 
 test("a stop while the router starts ends the start and the router", async () => {
@@ -151,6 +152,10 @@ test("a router that cannot even be loaded is tried again and again, later each t
     lines.some((line) => line.includes("Cannot find module")),
     "Node's own words are in the log",
   );
+  // Between two attempts there is no process to end.
+  assert.equal(supervisor.state, "backoff");
+  await supervisor.stop();
+  assert.equal(supervisor.state, "ended");
 });
 
 test("a stopped supervisor starts none", async () => {

@@ -64,7 +64,7 @@ describe("a host whose router is away", () => {
   test("says from then on for how long, and what that means", () => {
     assert.match(
       explainRouterAbsence(1_000, 6_000) ?? "",
-      /^the router is down for 5 s: .*messages between workers do not/,
+      /^the router has been away for 5 s: .*messages between workers do not/,
     );
     assert.match(explainRouterAbsence(1_000, 62_999) ?? "", /for 61 s/);
   });
