@@ -134,7 +134,10 @@ export function readBroadcastBody(
       throw new FrameError("bad-value", `a part of type ${type}`);
     }
     at = partStart + length;
-    parts.push({ type, bytes: Buffer.from(bytes.subarray(partStart, at)) });
+    const part = Buffer.from(bytes.subarray(partStart, at));
+    // Before any client gets a byte of it: half a frame would spoil all that comes after it on that connection.
+    if (type === partTypes.webSocketText) findText(part);
+    parts.push({ type, bytes: part });
   }
   if (at !== end) throw new FrameError("trailing-bytes", "after the last part");
   if (count === 0) throw new FrameError("bad-value", "a packet without parts");

@@ -108,9 +108,11 @@ describe("what is not such a frame is refused, since clients would get it as it 
 });
 
 test("every body comes back with its parser and parts, wherever it stands, and ends where it was measured to", () => {
-  const part = fc.record(
-    { type: fc.constantFrom(0, 1), bytes: fc.uint8Array({ maxLength: 40 }) },
-    { noNullPrototype: true },
+  const part = fc.oneof(
+    fc.uint8Array({ maxLength: 40 }).map((bytes) => ({ type: partTypes.bytes, bytes })),
+    fc.string({ unit: "grapheme", maxLength: 80 }).map((text) => {
+      return { type: partTypes.webSocketText, bytes: new Uint8Array(encodeWebSocketText(text)) };
+    }),
   );
   const parserId = fc.constantFrom(0, 1, 0x7fff_ffff, valueParserId);
   fc.assert(
@@ -135,6 +137,7 @@ test("a part has bytes of its own: the frame may be used again", () => {
 
 describe("a body is refused", () => {
   const one = encodeBody(0, [{ type: partTypes.bytes, bytes: Uint8Array.of(1, 2, 3) }]);
+  const text = { type: partTypes.webSocketText, bytes: encodeWebSocketText("2[]") };
   const change = (at: number, value: number): Buffer => {
     const bytes = Buffer.from(one);
     bytes[at] = value;
@@ -147,6 +150,11 @@ describe("a body is refused", () => {
     ["with as many parts missing as can be said", Buffer.from("00000000ffff", "hex")],
     ["with a part that is longer than what is left", change(10, 4)],
     ["with a part of four gigabytes", change(7, 0xff)],
+    ["with a text that is not framed", encodeBody(0, [{ type: partTypes.webSocketText, bytes: Buffer.from("42[]") }])],
+    [
+      "with a text behind whole ones whose frame is cut",
+      encodeBody(0, [text, { ...text, bytes: text.bytes.subarray(0, 2) }]),
+    ],
     ["with bytes after the last part", Buffer.concat([one, Buffer.alloc(1)])],
     ["with bytes between its parts", change(10, 2)],
   ];
