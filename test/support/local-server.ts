@@ -11,6 +11,7 @@ import { WebSocket } from "ws";
 import type { EngineConnection } from "../../src/worker/fabric/client-writes.js";
 import { RoutedAdapter } from "../../src/worker/fabric/routed-adapter.js";
 import { RoutedFabric } from "../../src/worker/fabric/routed-fabric.js";
+import type { AdapterFactory } from "../../src/worker/fabric-adapter.js";
 
 /** With the routed adapter, or with Socket.IO's own in memory. */
 export type Way = "routed" | "stock";
@@ -32,16 +33,17 @@ export class LocalServer implements AsyncDisposable {
   }
 
   static async start(way: Way, options: Partial<ServerOptions> = {}): Promise<LocalServer> {
+    const create = way === "routed" ? createFactory(createLonelyFabric()) : undefined;
+    return await LocalServer.startWith(create, options);
+  }
+
+  static async startWith(
+    createAdapter: AdapterFactory | undefined,
+    options: Partial<ServerOptions> = {},
+  ): Promise<LocalServer> {
     const httpServer = createServer();
     const io = new Server(httpServer, options);
-    if (way === "routed") {
-      const fabric = createLonelyFabric();
-      // Socket.IO calls it with `new`.
-      function create(namespace: Namespace): object {
-        return new RoutedAdapter(namespace, fabric);
-      }
-      io.adapter(create as unknown as Parameters<Server["adapter"]>[0]);
-    }
+    if (createAdapter !== undefined) io.adapter(createAdapter as Parameters<Server["adapter"]>[0]);
     httpServer.listen(0, "127.0.0.1");
     await once(httpServer, "listening");
     return new LocalServer(io, (httpServer.address() as AddressInfo).port);
@@ -61,6 +63,14 @@ export class LocalServer implements AsyncDisposable {
     for (const client of this.#clients) client.webSocket.terminate();
     await this.io.close();
   }
+}
+
+/** Makes the routed adapters of a fabric. */
+export function createFactory(fabric: RoutedFabric): AdapterFactory {
+  // Socket.IO calls it with `new`, which no arrow function takes.
+  return function create(namespace: Namespace): object {
+    return new RoutedAdapter(namespace, fabric);
+  };
 }
 
 /** A fabric that never finds a router: it serves the sockets of this process. */
@@ -101,7 +111,7 @@ export class RawClient extends EventEmitter<{ received: [] }> {
         // Clients of protocol 3 are in the main namespace unasked.
         else if (text.startsWith("0{") && !isBinary) {
           if (version === 4) this.webSocket.send("40");
-        } else if (text.startsWith("40")) resolve();
+        } else if (text === "40" || text.startsWith("40{")) resolve();
         else this.#keep(text);
       });
     });
@@ -112,9 +122,9 @@ export class RawClient extends EventEmitter<{ received: [] }> {
     this.emit("received");
   }
 
-  /** Resolves with everything that has come, when this packet has. */
-  async until(packet: string): Promise<string[]> {
-    while (!this.received.includes(packet)) await once(this, "received");
+  /** Resolves with everything that has come, when a packet has that begins like this. */
+  async until(beginning: string): Promise<string[]> {
+    while (!this.received.some((packet) => packet.startsWith(beginning))) await once(this, "received");
     return this.received;
   }
 

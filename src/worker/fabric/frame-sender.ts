@@ -1,7 +1,12 @@
 /** Puts what one namespace has for other workers into the session's outbox, each message as one frame. */
 
 import { measureBroadcastBody, valueParserId, writeBroadcastBody } from "../../protocol/broadcast-body.js";
-import { type RequestType, requestHeadBytes, writeRequestHead } from "../../protocol/exchange-frames.js";
+import {
+  encodeRoomsCommand,
+  type RequestType,
+  requestHeadBytes,
+  writeRequestHead,
+} from "../../protocol/exchange-frames.js";
 import { frameFlags, frameKinds, maxFrameBytes, maxNamespaceBytes, maxRoomsPerFrame } from "../../protocol/frame.js";
 import { RoomEncoder } from "../../protocol/room-key.js";
 import { measureRoutedFrame, writeRoutedHeader } from "../../protocol/routed-frame.js";
@@ -20,13 +25,14 @@ export class FrameSender {
   readonly #fabric: RoutedFabric;
   readonly #local: LocalNamespace;
   readonly #namespace: Buffer;
-  readonly #isSendable: boolean;
+  /** Whether the namespace's name can travel: any client may name a namespace where names are patterns. */
+  readonly isSendable: boolean;
 
   constructor(fabric: RoutedFabric, local: LocalNamespace) {
     this.#fabric = fabric;
     this.#local = local;
     this.#namespace = Buffer.from(local.name);
-    this.#isSendable = this.#namespace.length <= maxNamespaceBytes;
+    this.isSendable = local.name.isWellFormed() && this.#namespace.length <= maxNamespaceBytes;
   }
 
   /** The packet as it goes to clients; as a value where workers have different parsers. */
@@ -48,23 +54,33 @@ export class FrameSender {
     this.#fabric.flush();
   }
 
-  /** False when it could not be sent. */
+  /** A command that names rooms; in several, if need be. */
+  sendRooms(selection: Selection, command: number, rooms: readonly unknown[]): void {
+    const encoded = this.#encodeRooms(rooms);
+    for (let at = 0; at < encoded.length; at += maxRoomsPerFrame) {
+      this.sendCommand(selection, encodeRoomsCommand(command, encoded.slice(at, at + maxRoomsPerFrame)));
+    }
+  }
+
+  /** `nobody`: it is for a namespace, or for rooms, that nobody else has. */
   sendRequest(
     selection: Selection,
     uid: string,
     requestId: number,
     type: RequestType,
     value: Uint8Array = noValue,
-  ): boolean {
+  ): "sent" | "nobody" | "refused" {
+    if (!this.isSendable) return "nobody";
+    if (selection.rooms.size > 0 && this.#encodeRooms(selection.rooms).length === 0) return "nobody";
     const bodyAt = this.#reserve(frameKinds.request, selection, requestHeadBytes + value.length);
-    if (bodyAt === undefined) return false;
+    if (bodyAt === undefined) return "refused";
     const { target } = this.#fabric.session;
     writeRequestHead(target, bodyAt, uid, requestId, type);
     target.set(value, bodyAt + requestHeadBytes);
-    return true;
+    return "sent";
   }
 
-  encodeRooms(rooms: Iterable<unknown>): Buffer[] {
+  #encodeRooms(rooms: Iterable<unknown>): Buffer[] {
     const encoded: Buffer[] = [];
     for (const room of rooms) {
       const bytes = roomEncoder.encode(room);
@@ -76,16 +92,16 @@ export class FrameSender {
   /** Writes head and header; answers where in the session's `target` the body belongs. Undefined: not to be sent. */
   #reserve(kind: number, selection: Selection, bodyBytes: number): number | undefined {
     const { session } = this.#fabric;
-    const rooms = selection.rooms.size === 0 ? nobody : this.encodeRooms(selection.rooms);
+    const rooms = selection.rooms.size === 0 ? nobody : this.#encodeRooms(selection.rooms);
     // Rooms that cannot be encoded have no members elsewhere; no rooms at all would mean everybody.
     if (rooms.length === 0 && selection.rooms.size > 0) return undefined;
-    const except = selection.except.size === 0 ? nobody : this.encodeRooms(selection.except);
+    const except = selection.except.size === 0 ? nobody : this.#encodeRooms(selection.except);
     const bytes = measureRoutedFrame(this.#namespace, rooms, except, bodyBytes);
     if (
       bytes > maxFrameBytes ||
       rooms.length > maxRoomsPerFrame ||
       except.length > maxRoomsPerFrame ||
-      !this.#isSendable
+      !this.isSendable
     ) {
       this.#fabric.refuseMessage(bytes);
       return undefined;
@@ -93,7 +109,9 @@ export class FrameSender {
     const { volatile, compress } = selection.flags;
     let flags = volatile === true ? frameFlags.volatile : 0;
     if (compress !== undefined) flags |= frameFlags.hasCompress | (compress ? frameFlags.compress : 0);
-    if (session.reserve(bytes, volatile === true) !== "queued") return undefined;
+    // Only broadcasts may be dropped: what changes rooms, or is waited for, has to come.
+    const isVolatile = volatile === true && kind === frameKinds.broadcast;
+    if (session.reserve(bytes, isVolatile) !== "queued") return undefined;
     return writeRoutedHeader(session.target, session.at, {
       kind,
       flags,

@@ -255,6 +255,11 @@ export class HostSession {
     return id;
   }
 
+  /** There is nobody to ask. */
+  endRequest(id: number, uid: string): void {
+    this.#ledger.noteAsked(id, uid, []);
+  }
+
   /** Its frame could not be sent. */
   failRequest(id: number): void {
     this.#ledger.fail(id);

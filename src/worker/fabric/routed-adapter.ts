@@ -5,7 +5,7 @@
 
 import type { Namespace, Socket } from "socket.io";
 import { Adapter, ClusterAdapter } from "socket.io-adapter";
-import { commands, encodeRoomsCommand, requests, responses } from "../../protocol/exchange-frames.js";
+import { commands, requests, responses } from "../../protocol/exchange-frames.js";
 import type { RequestEnd } from "../../routing/request-ledger.js";
 import { holdForTurn } from "./client-writes.js";
 import { FrameReceiver } from "./frame-receiver.js";
@@ -63,9 +63,12 @@ export class RoutedAdapter extends Base {
   }
 
   #open(): void {
-    if (this.#isOpen) return;
+    if (this.#isOpen || !this.#sender.isSendable) return;
     this.#isOpen = true;
     this.#fabric.attach(this.#receiver);
+    // Those of sockets that were on their way here when it closed.
+    const rooms = [...this.rooms.keys()].filter((room) => this.#isRoomWanted(room));
+    if (rooms.length > 0) void this.#fabric.session.joined(this.#local.name, rooms, performance.now());
   }
 
   // Rooms.
@@ -81,7 +84,7 @@ export class RoutedAdapter extends Base {
       announced ??= [];
       announced.push(room);
     }
-    if (announced === undefined) return undefined;
+    if (announced === undefined || !this.#isOpen) return undefined;
     return this.#fabric.session.joined(this.#local.name, announced, performance.now());
   }
 
@@ -146,7 +149,9 @@ export class RoutedAdapter extends Base {
       this.#local.broadcastWithAck(packet, selection, report, onAck);
       return;
     }
-    const data = [...packet.data];
+    const { timeout } = selection.flags;
+    // First: what cannot be sent is thrown back before anybody has got it.
+    const value = encodeValue([packet.type, packet.data, timeout]);
     let clients = 0;
     this.#local.broadcastWithAck(
       packet,
@@ -156,8 +161,7 @@ export class RoutedAdapter extends Base {
       },
       onAck,
     );
-    const { timeout } = selection.flags;
-    this.#request(selection, requests.broadcast, encodeValue([packet.type, data, timeout]), {
+    this.#request(selection, requests.broadcast, value, {
       timeoutMs: timeout ?? 0,
       onAnswer: (type, value) => {
         if (type !== responses.ack) return;
@@ -175,14 +179,14 @@ export class RoutedAdapter extends Base {
     const selection = toSelection(options);
     this.#local.join(selection, rooms);
     if (selection.flags.local === true) return;
-    this.#sender.sendCommand(selection, encodeRoomsCommand(commands.socketsJoin, this.#sender.encodeRooms(rooms)));
+    this.#sender.sendRooms(selection, commands.socketsJoin, rooms);
   }
 
   delSockets(options: BroadcastOptions, rooms: readonly unknown[]): void {
     const selection = toSelection(options);
     this.#local.leave(selection, rooms);
     if (selection.flags.local === true) return;
-    this.#sender.sendCommand(selection, encodeRoomsCommand(commands.socketsLeave, this.#sender.encodeRooms(rooms)));
+    this.#sender.sendRooms(selection, commands.socketsLeave, rooms);
   }
 
   disconnectSockets(options: BroadcastOptions, shouldClose: boolean): void {
@@ -270,7 +274,10 @@ export class RoutedAdapter extends Base {
     const id = session.openRequest(handlers, performance.now() + handlers.timeoutMs);
     // Nobody can answer before this worker has its place.
     this.#fabric.whenPlaced(() => {
-      if (!this.#sender.sendRequest(selection, this.#receiver.uid, id, type, value)) session.failRequest(id);
+      const { uid } = this.#receiver;
+      const outcome = this.#sender.sendRequest(selection, uid, id, type, value);
+      if (outcome === "nobody") session.endRequest(id, uid);
+      else if (outcome === "refused") session.failRequest(id);
     });
   }
 }
