@@ -20,7 +20,8 @@ function checkWorker(host: SimulatedHost, worker: SimulatedWorker): void {
   const { observer, router } = host;
   const { session, name } = worker;
   if (session.pendingRequests > 0) observer.fail(`${session.pendingRequests} requests of ${name} are left over`);
-  if (worker.shadow.waiting > 0) observer.fail(`${worker.shadow.waiting} frames of ${name} were never written`);
+  if (worker.sender.shadow.waiting > 0)
+    observer.fail(`${worker.sender.shadow.waiting} frames of ${name} were never written`);
   if (worker.pendingJoins > 0) observer.fail(`${worker.pendingJoins} joins on ${name} never come back`);
   if (worker.toldLosses.length > 0)
     observer.fail(`${name} was not told of ${worker.toldLosses.join(" and ")} lost frames`);

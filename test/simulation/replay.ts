@@ -1,27 +1,7 @@
-/** Runs one seed again and prints what happened: node --import tsx test/simulation/replay.ts --seed 17 --history 300 */
+/** Runs one seed of the simulation again and prints what happened, as the message of a failing seed says. */
 
-import { parseArgs } from "node:util";
-import { runSeed } from "./run-seed.js";
+import { replay } from "./replays.js";
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string" },
-    history: { type: "string" },
-    lines: { type: "string" },
-    grep: { type: "string" },
-  },
-});
-const lines: string[] = [];
-const result = await runSeed({
-  seed: Number(values.seed),
-  steps: Number(values.history ?? 300),
-  writeTrace: (line) => lines.push(line),
-});
-const grep = values.grep;
-console.log(
-  lines
-    .filter((l) => grep === undefined || new RegExp(grep).test(l))
-    .slice(-Number(values.lines ?? 60))
-    .join("\n"),
-);
-console.log(result);
+const { text, result } = await replay(process.argv.slice(2));
+process.stdout.write(`${text}\n`);
+process.exitCode = result.violation === undefined ? 0 : 1;

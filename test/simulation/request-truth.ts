@@ -154,6 +154,13 @@ export class RequestTruth {
     if (message.sender.isSteadySince(openedMs)) this.#observer.fail(`${message} lost its router, which was there`);
   }
 
+  /** The router of this worker is gone: what it was asked is not to be waited for. */
+  checkNoneWaits(asker: WorkerRecord): void {
+    for (const { message } of this.#open.values()) {
+      if (message.sender === asker) this.#observer.fail(`${message} waits for a router that is gone`);
+    }
+  }
+
   /** Everything has come to rest. */
   checkNothingOpen(): void {
     for (const { message } of this.#open.values()) this.#observer.fail(`${message} hangs`);

@@ -69,10 +69,10 @@ function probe(host: SimulatedHost, history: History): void {
     for (const adapter of worker.adapters) {
       for (const room of rooms) {
         if (host.random.chance(0.4))
-          history.emit(worker, adapter, { rooms: new Set([room]), except: nobody }, false, []);
+          history.applications.emit(worker, adapter, { rooms: new Set([room]), except: nobody }, false, []);
       }
-      history.emit(worker, adapter, { rooms: nobody, except: nobody }, false, []);
-      history.request(worker, adapter, requests.fetchSockets, { rooms: nobody, except: nobody }, 1_000);
+      history.applications.emit(worker, adapter, { rooms: nobody, except: nobody }, false, []);
+      history.applications.request(worker, adapter, requests.fetchSockets, { rooms: nobody, except: nobody }, 1_000);
     }
   }
 }

@@ -11,6 +11,7 @@ import { type RouterSurroundings, SimulatedRouter } from "./simulated-router.js"
 import { SimulatedWorker, type WorkerSurroundings } from "./simulated-worker.js";
 import { Truth } from "./truth.js";
 import { VirtualTime } from "./virtual-time.js";
+import type { WorkerChannel } from "./worker-channel.js";
 
 export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, HostView {
   readonly time = new VirtualTime();
@@ -188,12 +189,15 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
 
   // What workers and router find around them.
 
-  connect(worker: SimulatedWorker): SimulatedConnection | undefined {
+  connect(channel: WorkerChannel): SimulatedConnection | undefined {
     const { router } = this;
     if (router === undefined || !router.isListening) return undefined;
     const id = ++this.#lastConnectionId;
     const end = router.createEnd(id);
-    const connection = new SimulatedConnection(id, this.settings.wire, this.random, { worker, router: end });
+    const connection = new SimulatedConnection(id, this.settings.wire, this.random, {
+      worker: channel,
+      router: end,
+    });
     router.accept(end, connection);
     return connection;
   }

@@ -4,21 +4,20 @@
  */
 
 import type { RequestHead } from "../../src/protocol/exchange-frames.js";
-import { encodeResponse, requests, responses } from "../../src/protocol/exchange-frames.js";
-import { FrameError, frameKinds } from "../../src/protocol/frame.js";
 import { HostSession } from "../../src/worker/fabric/host-session.js";
 import type { SessionNote } from "../../src/worker/fabric/session-effects.js";
 import { type AdapterSurroundings, ModelAdapter } from "./model-adapter.js";
+import { answerRequest } from "./model-answers.js";
 import type { Observer } from "./observer.js";
-import { OutboxShadow } from "./outbox-shadow.js";
 import type { Message, SocketRecord } from "./records.js";
 import type { RequestTruth } from "./request-truth.js";
 import type { SeededRandom } from "./seeded-random.js";
 import { joinLimitMs, type SimulationSettings } from "./settings.js";
-import type { ConnectionSide, SimulatedConnection } from "./simulated-connection.js";
-import { encodeAnswer, sendTagged } from "./tagged-frames.js";
+import type { SimulatedConnection } from "./simulated-connection.js";
 import type { Truth } from "./truth.js";
 import { SimulatedProcess, type VirtualTime } from "./virtual-time.js";
+import { type ChannelOwner, WorkerChannel } from "./worker-channel.js";
+import { WorkerSender } from "./worker-sender.js";
 
 /** What a worker finds around it. */
 export interface WorkerSurroundings {
@@ -29,31 +28,17 @@ export interface WorkerSurroundings {
   readonly truth: Truth;
   readonly requests: RequestTruth;
   /** Undefined while no router listens. */
-  connect(worker: SimulatedWorker): SimulatedConnection | undefined;
+  connect(channel: WorkerChannel): SimulatedConnection | undefined;
   /** The connection that the worker had is of no use any more. */
   noteBroken(connection: SimulatedConnection): void;
   noteReady(worker: SimulatedWorker): void;
   noteUnwanted(worker: SimulatedWorker, message: Message): void;
 }
 
-/** As in RouterChannel. */
-const fastRetryMs = 25;
-const slowRetryMs = 500;
 /** A worker serves clients although no router is there, after this long. */
 const readyAnywayMs = 2_000;
-const urgentKinds = [
-  frameKinds.hello,
-  frameKinds.namespaceUp,
-  frameKinds.namespaceDown,
-  frameKinds.interest,
-  frameKinds.interestComplete,
-  frameKinds.floodMe,
-  frameKinds.pong,
-  frameKinds.joinsDone,
-  frameKinds.unsent,
-];
 
-export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
+export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
   readonly name: string;
   readonly place: string;
   readonly slot: number;
@@ -65,16 +50,12 @@ export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
   sequence = 0;
   readonly bornMs: number;
   lastResumedMs = 0;
-  connection: SimulatedConnection | undefined;
   /** Losses that the router has written to this worker, and that it has not read yet. */
   toldLosses: number[] = [];
-  readonly shadow: OutboxShadow;
+  readonly sender: WorkerSender;
   readonly #host: WorkerSurroundings;
+  readonly #channel: WorkerChannel;
   #disturbedMs: number;
-  #isConnected = false;
-  #isFlushPlanned = false;
-  #writing: Buffer[] | undefined;
-  #isSlow = false;
   #timerDueMs = Number.POSITIVE_INFINITY;
   #timerTurn = 0;
   #pendingJoins = 0;
@@ -99,23 +80,30 @@ export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
         joinLimitMs,
       },
       {
-        wake: () => this.#wake(),
+        wake: () => this.#channel.wake(),
         schedule: (dueMs) => this.#schedule(dueMs),
         raise: (error) => observer.fail(`raised in ${this.name}: ${String(error)}`),
         refused: (code, reason, shouldReconnectNow) => {
           observer.log?.(`${this.name} is refused: ${code} ${reason}`);
-          this.#isSlow = !shouldReconnectNow;
-          this.#endConnection();
+          this.#channel.refuse(shouldReconnectNow);
         },
         note: (note) => this.#note(note),
       },
     );
-    this.shadow = new OutboxShadow(urgentKinds, {
-      fail: (text) => observer.fail(`outbox of ${this.name}: ${text}`),
-      onGivenUp: (id) => this.#noteGivenUp(id),
-      onQueued: () => {},
-      onTaken: (id) => this.#noteTaken(id),
-    });
+    this.sender = new WorkerSender(this, limit);
+    this.#channel = new WorkerChannel(this);
+  }
+
+  get connection(): SimulatedConnection | undefined {
+    return this.#channel.connection;
+  }
+
+  get random(): SeededRandom {
+    return this.#host.random;
+  }
+
+  get observer(): Observer {
+    return this.#host.observer;
   }
 
   get nowMs(): number {
@@ -138,7 +126,7 @@ export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
   // Life.
 
   start(): void {
-    this.#connect();
+    this.#channel.connect();
     this.process.after(readyAnywayMs, () => this.#becomeReady());
   }
 
@@ -151,11 +139,8 @@ export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
   kill(): void {
     this.isServing = false;
     this.process.kill();
-    if (this.connection !== undefined) {
-      this.connection.endByWorker(true);
-      this.#host.noteBroken(this.connection);
-    }
-    this.shadow.noteAbandoned();
+    this.#channel.abandon();
+    this.sender.shadow.noteAbandoned();
     for (const adapter of this.adapters) {
       for (const socket of adapter.sockets.values()) this.truth.releaseSocket(socket);
     }
@@ -214,82 +199,17 @@ export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
     return id.startsWith(this.place, at);
   }
 
-  // Sending.
-
-  /** Puts a message into the session's outbox; answers whether it is on its way. */
-  send(kind: number, message: Message, body: Uint8Array): boolean {
-    const { session } = this;
-    message.hadNoRouter = !session.isWelcome;
-    const unsentBefore = session.counters.unsentFrames;
-    const result = sendTagged(session, kind, message, body);
-    if (result === undefined) return false;
-    this.#checkLoss(this.shadow.notePush(message.id, message.isVolatile, result), unsentBefore);
-    return result === "queued";
-  }
-
-  #sendResponse(frame: Buffer, id: number): void {
-    const unsentBefore = this.session.counters.unsentFrames;
-    this.#checkLoss(this.shadow.notePush(id, false, this.session.send(frame)), unsentBefore);
-  }
-
-  #checkLoss(lost: number, unsentBefore: number): void {
-    const counted = this.session.counters.unsentFrames - unsentBefore;
-    if (counted !== lost) this.#host.observer.fail(`${this.name} lost ${lost} frames unsent, and counted ${counted}`);
-    const { queuedBytes } = this.session;
-    const limit = this.#host.settings.workerOutboxBytes + maxUrgentBytes;
-    if (queuedBytes > limit) this.#host.observer.fail(`${queuedBytes} bytes wait in the outbox of ${this.name}`);
-  }
-
-  #noteGivenUp(id: number): void {
-    const message = this.truth.messages[id];
-    if (message === undefined) return;
-    message.isLossy = true;
-    this.log?.(`gives up ${message}`);
-    if (message.sender === this) this.truth.release(message);
-  }
-
-  #noteTaken(id: number): void {
-    const message = this.truth.messages[id];
-    if (message === undefined || message.sender !== this) return;
-    message.connection = this.connection;
-    if (this.connection?.isBroken) this.truth.release(message);
-  }
-
   answer(adapter: ModelAdapter, head: RequestHead, message: Message, sockets: readonly SocketRecord[]): void {
-    const { random, requests: requestTruth } = this.#host;
-    const say = (type: number, ids: readonly string[], delayMs: number): void => {
-      this.process.after(delayMs, () => {
-        const value = encodeAnswer(message.id, adapter.uid, ids);
-        this.#sendResponse(encodeResponse(head.uid, adapter.uid, head.requestId, type, value), message.id);
-      });
+    const { random, requests, observer } = this.#host;
+    const worker = {
+      random,
+      respond: (afterMs: number, type: number, socketIds: readonly string[]) => {
+        this.process.after(afterMs, () => this.sender.respond(head, message.id, adapter.uid, type, socketIds));
+      },
+      noteSilent: () => requests.find(message.id)?.silent.add(adapter.uid),
+      fail: (text: string) => observer.fail(text),
     };
-    const isSilent = head.type !== requests.fetchSockets && random.chance(0.03);
-    if (isSilent) requestTruth.find(message.id)?.silent.add(adapter.uid);
-    switch (head.type) {
-      case requests.fetchSockets:
-        say(
-          responses.answer,
-          sockets.map((socket) => socket.id),
-          random.between(0, 0.2),
-        );
-        break;
-      case requests.serverSideEmit:
-        if (!isSilent) say(random.chance(0.1) ? responses.failed : responses.answer, [], random.between(0, 20));
-        break;
-      case requests.broadcast: {
-        adapter.deliver(message, sockets);
-        let settledAfterMs = 0;
-        for (const socket of sockets) {
-          const delayMs = random.between(0, 30);
-          settledAfterMs = Math.max(settledAfterMs, delayMs);
-          say(responses.ack, [socket.id], delayMs);
-        }
-        if (!isSilent) say(responses.settled, [], settledAfterMs);
-        break;
-      }
-      default:
-        this.#host.observer.fail(`${message} asks for ${head.type}`);
-    }
+    answerRequest(worker, adapter, head, message, sockets);
   }
 
   noteUnwanted(message: Message): void {
@@ -314,86 +234,27 @@ export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
     );
   }
 
-  // The connection, as RouterChannel keeps it.
+  // The connection.
 
-  #connect(): void {
-    this.connection = this.#host.connect(this);
-    if (this.connection === undefined) {
-      this.process.after(fastRetryMs, () => this.#connect());
-      return;
-    }
-    const { connection } = this;
-    this.process.after(this.#host.random.between(0, 1), () => {
-      if (this.connection !== connection) return;
-      this.#isConnected = true;
-      this.disturb();
-      this.toldLosses = [];
-      this.session.connected(this.place);
-      connection.openToWorker();
-      this.#flush();
-    });
+  dial(channel: WorkerChannel): SimulatedConnection | undefined {
+    return this.#host.connect(channel);
   }
 
-  read(chunk: Buffer): void {
-    try {
-      this.session.received(chunk);
-    } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      this.#host.observer.fail(`the router sent ${this.name} what is no frame: ${error.message}`);
-      this.#endConnection();
-    }
-  }
-
-  #endConnection(): void {
-    const { connection } = this;
-    if (connection === undefined) return;
-    connection.endByWorker(false);
+  noteBroken(connection: SimulatedConnection): void {
     this.#host.noteBroken(connection);
-    this.process.after(0, () => {
-      if (this.connection === connection) this.noteClosed();
-    });
   }
 
-  noteClosed(): void {
-    const { connection } = this;
-    if (connection === undefined) return;
-    this.log?.("notices that its connection is closed");
-    this.#host.noteBroken(connection);
-    this.connection = undefined;
+  noteConnected(): void {
     this.disturb();
-    if (this.#writing !== undefined) this.session.written(this.#writing);
-    this.#writing = undefined;
-    if (this.#isConnected) {
-      this.#isConnected = false;
-      this.session.closed();
-    }
-    this.process.after(this.#isSlow ? slowRetryMs : fastRetryMs, () => this.#connect());
-    this.#isSlow = false;
+    this.toldLosses = [];
   }
 
-  #wake(): void {
-    if (this.#isFlushPlanned || this.#writing !== undefined) return;
-    this.#isFlushPlanned = true;
-    this.process.after(this.#host.random.between(0, 0.05), () => this.#flush());
+  noteDisconnected(): void {
+    this.disturb();
   }
 
-  #flush(): void {
-    this.#isFlushPlanned = false;
-    const { connection } = this;
-    if (connection === undefined || !this.#isConnected || this.#writing !== undefined) return;
-    const blocks = this.session.takeWrites();
-    // What was lost is being told of: from here on the outbox takes frames again.
-    this.shadow.noteTold();
-    if (blocks.length === 0) return;
-    this.shadow.noteTaken(blocks);
-    this.#writing = blocks;
-    connection.writeToRouter(blocks, () => {
-      // At the end of a connection, what was being written was given back.
-      if (this.#writing !== blocks) return;
-      this.session.written(blocks);
-      this.#writing = undefined;
-      if (this.session.hasWrites) this.#flush();
-    });
+  noteSessionClosed(): void {
+    this.#host.requests.checkNoneWaits(this);
   }
 
   #schedule(dueMs: number): void {
@@ -444,6 +305,3 @@ export class SimulatedWorker implements AdapterSurroundings, ConnectionSide {
     }
   }
 }
-
-/** What a worker says of itself overtakes the messages: announcements of all its rooms, at most. */
-const maxUrgentBytes = 64 * 1024;

@@ -1,0 +1,59 @@
+/** The simulation notices when a rule of the fabric is broken, and says how to see it again. */
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { brokenRules } from "./broken-rules.js";
+import { explainFailure, replay, run } from "./replays.js";
+
+const steps = 200;
+/** Most are noticed in the first few. */
+const maxSeeds = 150;
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The first seed that notices. */
+async function findFailure(broken: string): Promise<number> {
+  for (let seed = 1; seed <= maxSeeds; seed++) {
+    if ((await run({ seed, steps, broken })).violation !== undefined) return seed;
+  }
+  return assert.fail(`none of ${maxSeeds} seeds notices it`);
+}
+
+/** The command that a message names, in words. */
+function findCommand(message: string): string[] {
+  const [, command] = /^replay: (.*)$/m.exec(message) ?? [];
+  assert.ok(command !== undefined, message);
+  return command.split(" ");
+}
+
+describe("a broken rule is noticed, and its replay shows it again", { timeout: 300_000 }, () => {
+  for (const { name, what } of brokenRules) {
+    test(`${name}: ${what}`, async () => {
+      const seed = await findFailure(name);
+      const message = await explainFailure({ seed, steps, broken: name });
+      const [program, , , file, ...args] = findCommand(message);
+      assert.deepEqual([program, file], ["node", "test/simulation/replay.ts"]);
+      const { result } = await replay(args);
+      assert.ok(result.violation !== undefined && message.includes(result.violation), result.violation);
+      assert.match(message, /VIOLATION/);
+    });
+  }
+
+  test("mended again, all rules hold", async () => {
+    assert.equal((await run({ seed: 1, steps })).violation, undefined);
+  });
+
+  test("the command is one for a shell: it ends with 1, and prints the violation", async () => {
+    const broken = "joins-not-expected";
+    const message = await explainFailure({ seed: await findFailure(broken), steps, broken });
+    const [, ...args] = findCommand(message);
+    const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) => {
+      execFile(process.execPath, args, { cwd: root }, (error, stdout) => {
+        resolve({ code: error?.code, output: stdout });
+      });
+    });
+    assert.equal(code, 1);
+    assert.ok(output.startsWith(message.split("\n")[0] ?? ""), output);
+  });
+});
