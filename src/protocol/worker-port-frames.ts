@@ -17,7 +17,7 @@ export type WorkerToRouter =
   | { readonly type: "namespace-down"; readonly uid: string }
   /** All that was announced before is the whole truth: no more flooding. */
   | { readonly type: "interest-complete" }
-  /** More rooms than it is worth announcing: send everything (true), or: what follows is the truth again (false). */
+  /** More rooms than it is worth announcing: send everything (true), or: what was announced since then is the truth (false). */
   | { readonly type: "flood-me"; readonly isOn: boolean }
   | { readonly type: "pong"; readonly token: number }
   /** How many `socketsJoin` commands of this connection have been carried out and announced. */

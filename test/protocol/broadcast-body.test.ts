@@ -1,3 +1,5 @@
+/** Bodies of broadcasts: texts framed as ws frames them, and nothing else let through to clients. */
+
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { describe, test } from "node:test";

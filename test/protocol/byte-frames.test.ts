@@ -1,3 +1,5 @@
+/** Writing and reading the bytes of a frame: what is written is read, and nothing beyond the end. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Commands, requests, answers and announcements: what comes back, and what is refused. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Cutting a stream into frames: however it arrives, the same frames, and no more memory than has arrived. */
+
 import assert from "node:assert/strict";
 import { describe, mock, test } from "node:test";
 import fc from "fast-check";

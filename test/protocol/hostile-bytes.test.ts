@@ -1,3 +1,5 @@
+/** Broken and hostile bytes through everything that reads frames. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Rooms as they travel: what comes back, what is the same room, what cannot be one. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

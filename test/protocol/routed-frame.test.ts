@@ -1,3 +1,5 @@
+/** The header by which frames are forwarded: what comes back, and what cannot be a header. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** What a worker and its router say to each other: every type comes back, and nothing else is taken for one. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** Workers that are expected back: what is kept for them, and what happens when they do not come. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { commands, encodeResponse, responses } from "../../src/protocol/exchange-frames.js";

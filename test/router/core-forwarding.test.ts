@@ -1,3 +1,5 @@
+/** Which workers a frame goes to: rooms, addresses, and those who get everything. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RoomName } from "../../src/protocol/room-key.js";

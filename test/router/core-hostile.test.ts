@@ -1,3 +1,5 @@
+/** The router among workers that send anything. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

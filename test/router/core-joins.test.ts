@@ -1,3 +1,5 @@
+/** Rooms of a forwarded socketsJoin, from its sending until each worker has said its truth. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { commands, encodeRoomsCommand } from "../../src/protocol/exchange-frames.js";

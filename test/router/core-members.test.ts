@@ -1,3 +1,5 @@
+/** Who is told of which members, and who counts as stalled. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { RouterHarness, type Seen, type TestWorker } from "../support/router-harness.js";

@@ -1,3 +1,5 @@
+/** The router's forwarding against a naive model, through random lives of a host. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

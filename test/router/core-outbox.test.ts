@@ -1,3 +1,5 @@
+/** What does not fit: volatile frames first, and losses told and counted. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { commands, encodeResponse, responses } from "../../src/protocol/exchange-frames.js";

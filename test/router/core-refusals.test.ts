@@ -1,3 +1,5 @@
+/** Connections that are refused, each with its reason, and what stays of them: nothing. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { acceptedVersions, frameKinds, maxFrameBytes } from "../../src/protocol/frame.js";

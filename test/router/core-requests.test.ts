@@ -1,3 +1,5 @@
+/** Requests and their answers: who is asked, what waits, what is refused. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { encodeResponse, requests, responses } from "../../src/protocol/exchange-frames.js";

@@ -1,3 +1,5 @@
+/** Frames in blocks: whole, in order, counted, and the memory of the blocks used again. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

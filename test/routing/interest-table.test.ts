@@ -1,3 +1,5 @@
+/** Who wants what, against naive sets. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+/** What waits for one connection: its bounds, what is lost, and that every frame is counted once. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
