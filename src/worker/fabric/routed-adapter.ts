@@ -76,7 +76,7 @@ export class RoutedAdapter extends Base {
   addAll(id: string, rooms: Set<string>): Promise<void> | undefined {
     this.#open();
     if (!this.sids.has(id)) this.#greet(id);
-    Adapter.prototype.addAll.call(this, id, rooms);
+    void Adapter.prototype.addAll.call(this, id, rooms);
     let announced: string[] | undefined;
     for (const room of rooms) {
       // Its own id is an address: whoever sends to it finds the way without being told.
@@ -99,7 +99,7 @@ export class RoutedAdapter extends Base {
   }
 
   del(id: string, room: string): void {
-    Adapter.prototype.del.call(this, id, room);
+    void Adapter.prototype.del.call(this, id, room);
     this.#fabric.session.left(this.#local.name, [room], performance.now());
   }
 

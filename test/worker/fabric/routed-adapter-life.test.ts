@@ -112,10 +112,10 @@ describe("a namespace", () => {
     const far = fabric.b.io.of("/chat");
     fabric.pump();
     assert.deepEqual([await chat.adapter.serverCount(), await far.adapter.serverCount()], [2, 2]);
-    far.adapter.close();
+    void far.adapter.close();
     fabric.pump();
     assert.equal(await chat.adapter.serverCount(), 1);
-    far.adapter.close();
+    void far.adapter.close();
     fabric.disconnect(fabric.b);
     fabric.pump();
     assert.equal(await fabric.a.io.of("/").adapter.serverCount(), 1);
@@ -127,7 +127,7 @@ describe("a namespace", () => {
     chat.use((socket, next) => {
       void socket.join("early");
       // Its last other client leaves meanwhile: Socket.IO closes namespaces like this.
-      chat.adapter.close();
+      void chat.adapter.close();
       next();
     });
     const far = await fabric.b.connect();
@@ -147,7 +147,7 @@ describe("a namespace", () => {
     await fabric.b.connect("room");
     fabric.pump();
     assert.equal(fabric.router.core.interestSize, 1);
-    fabric.b.io.of("/").adapter.close();
+    void fabric.b.io.of("/").adapter.close();
     fabric.pump();
     assert.equal(fabric.router.core.interestSize, 0);
   });
