@@ -59,7 +59,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
   fabric: {
     group: "Application and workers",
     kind: oneOf(["routed", "stock"]),
-    defaultValue: "stock",
+    defaultValue: "routed",
     placeholder: "NAME",
     description:
       "How the workers reach each other: routed sends a message only to workers with somebody in the room; " +

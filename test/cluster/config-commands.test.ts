@@ -54,7 +54,7 @@ describe("settings", { concurrency: 2 }, () => {
         app: status.app,
         fabric: status.fabric,
       },
-      { region: "flag", hostKey: "file", workers: 2, app, fabric: "stock" },
+      { region: "flag", hostKey: "file", workers: 2, app, fabric: "routed" },
     );
     assert.deepEqual(status.listen, { kind: "tcp", host: "127.0.0.1", port: host.port });
   });

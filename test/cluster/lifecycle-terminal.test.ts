@@ -87,7 +87,10 @@ class WrappedHost implements AsyncDisposable {
           readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("dist/cli/main.js\0start") &&
           !readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("sh\0"),
       ) ?? 0;
-    return { url, pids: [this.top.pid ?? 0, ...below], primary, workers: listDescendants(primary) };
+    const workers = listDescendants(primary).filter((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("worker-main"),
+    );
+    return { url, pids: [this.top.pid ?? 0, ...below], primary, workers };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

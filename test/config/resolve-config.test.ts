@@ -28,7 +28,7 @@ describe("defaults", () => {
     assert.deepEqual(resolve({}).config, {
       app: undefined,
       workers: "auto",
-      fabric: "stock",
+      fabric: "routed",
       watch: false,
       host: "127.0.0.1",
       port: 3000,
