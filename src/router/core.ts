@@ -94,19 +94,15 @@ export class RouterCore {
     this.#forwarding.updateFlooded();
   }
 
-  /** A worker's process has ended. */
+  /**
+   * A worker's process has ended: it is not expected back. A connection that is open ends by itself, after the worker's last
+   * words; it may also be its successor's.
+   */
   forget(place: string, nowMs: number): void {
     this.#nowMs = nowMs;
     const port = this.#portByPlace.get(place);
-    if (port === undefined) return;
-    if (port.connection !== undefined) {
-      const { connection } = port;
-      this.#endPort(port);
-      this.#connections.delete(connection);
-      this.#effects.close(connection);
-    } else {
-      this.#dropExpected(port);
-    }
+    if (port === undefined || port.connection !== undefined) return;
+    this.#dropExpected(port);
     this.#releaseHeld();
   }
 
@@ -293,6 +289,11 @@ export class RouterCore {
   #takeControl(connection: Connection, port: Port, message: WorkerToRouter | undefined): void {
     switch (message?.type) {
       case "namespace-up":
+        if (!message.uid.startsWith(port.place)) {
+          this.counters.badFrames++;
+          this.#refuse(connection, "badFrame", "an adapter with the uid of another worker");
+          return;
+        }
         // Said again of the same adapter, it takes the place of what was said before.
         this.#removeMember(port, message.uid);
         this.#forwarding.interest.addNamespace(port, this.#members.add(port, message));
@@ -384,6 +385,8 @@ export class RouterCore {
       if (target.isStalled || target.connection === undefined) continue;
       askedUids.push(...this.#members.uidsOf(target, namespaceKey));
     }
+    // The number on the wire has 16 bits; adapters of one namespace are about as many as workers.
+    askedUids.length = Math.min(askedUids.length, 65_535);
     this.#delivery.tell(port, { type: "routed", uid, requestId, askedUids });
     this.#delivery.send(targets, bytes, start, end);
   }
@@ -433,7 +436,7 @@ export class RouterCore {
 
   #isAnyExpected(): boolean {
     for (const port of this.#portByPlace.values()) {
-      if (!port.isComplete) return true;
+      if (!port.isComplete && !port.isStalled) return true;
     }
     return false;
   }

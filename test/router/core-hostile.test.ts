@@ -52,6 +52,7 @@ class HostileRun {
         break;
       case 4:
         this.harness.core.forget(place, this.harness.nowMs);
+        worker?.close();
         this.#workers.delete(place);
         break;
       case 5:

@@ -91,6 +91,8 @@ class Comparison {
         this.model.expect(each.slot);
         return;
       case "forget":
+        // A process that has ended has closed its connection; who is told first does not matter.
+        worker?.close();
         this.harness.core.forget(placeOf(each.slot), this.harness.nowMs);
         this.#workers[each.slot] = undefined;
         this.model.remove(each.slot);

@@ -286,17 +286,22 @@ export class HostSession {
   }
 
   #deliver(kind: number, view: RoutedView): void {
-    const endpoints = this.#endpoints.ofKey(view.readNamespaceKey());
-    const isRequest = kind === frameKinds.request;
-    const head = isRequest ? readRequestHead(view.bytes, view.bodyStart, view.end) : undefined;
-    for (const endpoint of endpoints) {
-      this.#guard(() => {
-        if (head !== undefined) endpoint.takeRequest(view, head);
-        else if (kind === frameKinds.command) endpoint.takeCommand(view);
-        else endpoint.takeBroadcast(view);
-      });
+    try {
+      const endpoints = this.#endpoints.ofKey(view.readNamespaceKey());
+      const head = kind === frameKinds.request ? readRequestHead(view.bytes, view.bodyStart, view.end) : undefined;
+      for (const endpoint of endpoints) {
+        this.#guard(() => {
+          if (head !== undefined) endpoint.takeRequest(view, head);
+          else if (kind === frameKinds.command) endpoint.takeCommand(view);
+          else endpoint.takeBroadcast(view);
+        });
+      }
+      if (kind === frameKinds.command) this.#countJoin(view);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      // Another worker's fault, behind what the router reads: no reason to leave the router.
+      this.#effects.note({ type: "unreadable", reason: error.message });
     }
-    if (kind === frameKinds.command) this.#countJoin(view);
   }
 
   /** What the application throws is its own to handle: the frames behind it, and other requests, are not to suffer. */

@@ -185,7 +185,7 @@ export class RoutedFabric {
     this.counters.messagesUnreadable++;
     if (this.#hasNotedUnreadable) return;
     this.#hasNotedUnreadable = true;
-    this.#options.log.warn(`another worker sent ${what}: not delivered (said once; counted)`);
+    this.#options.log.warn(`another worker sent what cannot be read: ${what}; not delivered (said once; counted)`);
   }
 
   /** With the last adapter goes the connection: nothing is left that would keep a process. */
@@ -270,6 +270,9 @@ export class RoutedFabric {
         break;
       case "overflowed":
         log.warn("what waits for the router exceeds maxOutboxBytes: it is given up, and counted");
+        break;
+      case "unreadable":
+        this.noteUnreadable(note.reason);
         break;
       case "missed":
         log.warn(

@@ -9,6 +9,8 @@ export type SessionNote =
   | { readonly type: "reconnected" }
   /** The outbox is full: what waits for the router is given up. */
   | { readonly type: "overflowed" }
+  /** Another worker sent what cannot be read. */
+  | { readonly type: "unreadable"; readonly reason: string }
   /** The router had to throw away frames for this worker. */
   | { readonly type: "missed"; readonly frames: number };
 
