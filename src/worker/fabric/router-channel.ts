@@ -125,14 +125,16 @@ export class RouterChannel {
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
     const socket = this.#socket;
-    if (socket === undefined || !this.#isConnected || this.#isWriting || !this.#session.hasWrites) return;
+    if (socket === undefined || socket.destroyed || !this.#isConnected || this.#isWriting) return;
+    if (!this.#session.hasWrites) return;
     const blocks = this.#session.takeWrites();
     if (blocks.length === 0) return;
     // One at a time: what waits longer stays in the session's outbox, where its bound sees it.
     this.#isWriting = true;
     const noteWritten = (): void => {
       this.#session.written(blocks);
-      if (this.#socket !== socket) return;
+      // At the end of a connection its writes come back before `close` does: what waits is the next connection's.
+      if (this.#socket !== socket || socket.destroyed) return;
       this.#isWriting = false;
       if (this.#session.hasWrites) this.#flush();
     };
