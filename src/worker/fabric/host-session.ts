@@ -275,10 +275,10 @@ export class HostSession {
       case frameKinds.command:
       case frameKinds.request:
         this.#view.read(bytes, start, end);
-        this.#deliver(kind, this.#view);
+        this.#guard(() => this.#deliver(kind, this.#view));
         break;
       case frameKinds.response:
-        this.#takeResponse(bytes, start, end);
+        this.#guard(() => this.#takeResponse(bytes, start, end));
         break;
       default:
         this.#takeNews(decodeRouterToWorker(bytes, start, end));
@@ -286,31 +286,27 @@ export class HostSession {
   }
 
   #deliver(kind: number, view: RoutedView): void {
-    try {
-      const endpoints = this.#endpoints.ofKey(view.readNamespaceKey());
-      const head = kind === frameKinds.request ? readRequestHead(view.bytes, view.bodyStart, view.end) : undefined;
-      for (const endpoint of endpoints) {
-        this.#guard(() => {
-          if (head !== undefined) endpoint.takeRequest(view, head);
-          else if (kind === frameKinds.command) endpoint.takeCommand(view);
-          else endpoint.takeBroadcast(view);
-        });
-      }
-      if (kind === frameKinds.command) this.#countJoin(view);
-    } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      // Another worker's fault, behind what the router reads: no reason to leave the router.
-      this.#effects.note({ type: "unreadable", reason: error.message });
+    const head = kind === frameKinds.request ? readRequestHead(view.bytes, view.bodyStart, view.end) : undefined;
+    for (const endpoint of this.#endpoints.ofKey(view.readNamespaceKey())) {
+      this.#guard(() => {
+        if (head !== undefined) endpoint.takeRequest(view, head);
+        else if (kind === frameKinds.command) endpoint.takeCommand(view);
+        else endpoint.takeBroadcast(view);
+      });
     }
+    if (kind === frameKinds.command) this.#countJoin(view);
   }
 
-  /** What the application throws is its own to handle: the frames behind it, and other requests, are not to suffer. */
+  /**
+   * What is wrong with what other workers or the application made is no reason to leave the router, and no harm to the
+   * frames behind it, nor to other requests. What the application throws is its own to handle.
+   */
   #guard(run: () => void): void {
     try {
       run();
     } catch (error) {
-      if (error instanceof FrameError) throw error;
-      this.#effects.raise(error);
+      if (error instanceof FrameError) this.#effects.note({ type: "unreadable", reason: error.message });
+      else this.#effects.raise(error);
     }
   }
 
