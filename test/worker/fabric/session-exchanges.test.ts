@@ -1,63 +1,18 @@
-/** Members, requests, losses, and listeners that throw: what a session makes of what comes through its router. */
+/** Members, requests, losses: what a session makes of what comes through its router. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { commands, encodeResponse, responses } from "../../../src/protocol/exchange-frames.js";
-import { FrameError } from "../../../src/protocol/frame.js";
+import { commands, responses } from "../../../src/protocol/exchange-frames.js";
 import type { RouterToWorker } from "../../../src/protocol/worker-port-frames.js";
-import type { RequestHandlers } from "../../../src/routing/request-ledger.js";
-import type { SessionEndpoint } from "../../../src/worker/fabric/endpoint-table.js";
 import { encodeBroadcast, encodeCommand, encodeRequest } from "../../support/fabric-frames.js";
-import { createEndpoint, ownPlace, SessionHarness, uidOf } from "../../support/session-harness.js";
+import { answer, ask, connect, other } from "../../support/serving-session.js";
+import { createEndpoint, ownPlace, type SessionHarness, uidOf } from "../../support/session-harness.js";
 
-const own = uidOf(ownPlace, "adapter");
-const other = uidOf("hostAB", "one");
 const another = uidOf("hostAC", "two");
 const message = encodeBroadcast({ body: "hello" });
 
 function up(uid: string, namespace = "/", parserId = 0): RouterToWorker {
   return { type: "member-up", uid, parserId, namespace };
-}
-
-function answer(requestId: number, text = "", type: number = responses.answer): Buffer {
-  return encodeResponse(own, other, requestId, type, Buffer.from(text));
-}
-
-/** A worker that serves the main namespace; what comes for it is recorded. */
-function connect(parts: Partial<SessionEndpoint> = {}): { harness: SessionHarness; seen: string[] } {
-  const harness = new SessionHarness();
-  const seen: string[] = [];
-  harness.session.add(
-    createEndpoint("/", {
-      takeBroadcast: (view) => void seen.push(view.bytes.toString("latin1", view.bodyStart, view.end)),
-      takeCommand: () => void seen.push("command"),
-      takeRequest: (_, { uid, requestId, type }) => void seen.push(`request ${requestId} ${type} of ${uid}`),
-      ...parts,
-    }),
-  );
-  harness.connect();
-  return { harness, seen };
-}
-
-/** Opens a request that asked `other`, and records what becomes of it. */
-function ask(harness: SessionHarness, deadlineMs = 1_000, parts: Partial<RequestHandlers> = {}): string[] {
-  const told: string[] = [];
-  const handlers: RequestHandlers = {
-    onAnswer: (_, value) => void told.push(String(value)),
-    onEnd: (end) => void told.push(end),
-    ...parts,
-  };
-  const requestId = harness.session.openRequest(handlers, deadlineMs);
-  harness.hear({ type: "routed", uid: own, requestId, askedUids: [other] });
-  return told;
-}
-
-function fail(): never {
-  throw new Error("of the application");
-}
-
-function messagesOf(errors: readonly unknown[]): string[] {
-  return errors.map((error) => (error as Error).message);
 }
 
 describe("members", () => {
@@ -196,86 +151,4 @@ test("what comes for a namespace that nobody serves here is passed over", () => 
   const { harness, seen } = connect();
   harness.hearFrames(encodeBroadcast({ namespace: "/other", body: "x" }), encodeRequest(other, 1), message);
   assert.deepEqual(seen, [`request 1 1 of ${other}`, "hello"]);
-});
-
-describe("code of the application that throws does not harm what comes behind", () => {
-  test("in a listener of a message", () => {
-    for (const part of ["takeBroadcast", "takeCommand", "takeRequest"] as const) {
-      const { harness, seen } = connect({ [part]: fail });
-      const frames = [message, encodeCommand(commands.socketsLeave, []), encodeRequest(other, 1)];
-      harness.hearFrames(...frames, ...frames);
-      assert.deepEqual([seen.length, messagesOf(harness.raised)], [4, ["of the application", "of the application"]]);
-    }
-  });
-
-  test("for one of two adapters: the other gets its part", () => {
-    const { harness, seen } = connect({ takeBroadcast: fail });
-    harness.session.add(createEndpoint("/", { takeBroadcast: () => void seen.push("second") }));
-    harness.hearFrames(message);
-    assert.deepEqual(seen, ["second"]);
-  });
-
-  test("when an answer comes: the request ends nevertheless", () => {
-    const { harness, seen } = connect();
-    const told = ask(harness, 1_000, { onAnswer: fail });
-    harness.hearFrames(answer(1), message);
-    assert.deepEqual([told, seen, messagesOf(harness.raised)], [["complete"], ["hello"], ["of the application"]]);
-  });
-
-  const ends: readonly [string, (harness: SessionHarness) => void][] = [
-    ["answered", (harness) => harness.hearFrames(answer(1), answer(2), message)],
-    [
-      "forgotten",
-      (harness) => {
-        harness.hear({ type: "place-down", place: "hostAB" });
-        harness.hearFrames(message);
-      },
-    ],
-    [
-      "timed out",
-      (harness) => {
-        harness.session.tick(1_000);
-        harness.hearFrames(message);
-      },
-    ],
-    [
-      "lost",
-      (harness) => {
-        harness.session.closed();
-        harness.connect();
-        harness.hearFrames(message);
-      },
-    ],
-  ];
-  for (const [title, end] of ends) {
-    test(`when a request is ${title}: the next request ends as well, and the frames behind it arrive`, () => {
-      const { harness, seen } = connect();
-      ask(harness, 1_000, { onEnd: fail });
-      const told = ask(harness, 1_000);
-      end(harness);
-      assert.equal(told.length > 0, true);
-      assert.deepEqual([seen, messagesOf(harness.raised)], [["hello"], ["of the application"]]);
-    });
-  }
-});
-
-describe("bytes that are no frame, or say what they must not, end the connection and are no error of the application", () => {
-  const cases: readonly [string, (harness: SessionHarness) => void][] = [
-    ["a frame of an unknown kind", (harness) => harness.hearFrames(Buffer.from([0, 0, 0, 2, 200, 0]))],
-    ["news of a worker", (harness) => harness.hearFrames(Buffer.from([0, 0, 0, 3, 6, 0, 1]))],
-    ["a request that is cut off", (harness) => harness.hearFrames(encodeBroadcast({}).fill(34, 4, 5))],
-    ["an answer with a value that cannot be read", (harness) => harness.hearFrames(answer(1))],
-    ["a broadcast with a body that is none", (harness) => harness.hearFrames(message)],
-  ];
-  for (const [title, hear] of cases) {
-    test(title, () => {
-      const refuse = (): never => {
-        throw new FrameError("bad-value", "no value");
-      };
-      const { harness } = connect({ takeBroadcast: refuse });
-      ask(harness, 1_000, { onAnswer: refuse });
-      assert.throws(() => hear(harness), FrameError);
-      assert.deepEqual(harness.raised, []);
-    });
-  }
 });
