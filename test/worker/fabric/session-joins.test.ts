@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { commands } from "../../../src/protocol/exchange-frames.js";
+import { FrameError } from "../../../src/protocol/frame.js";
 import { encodeCommand } from "../../support/fabric-frames.js";
 import { createEndpoint, ownPlace, SessionHarness, uidOf } from "../../support/session-harness.js";
 
@@ -53,6 +54,21 @@ describe("socketsJoin commands that come to a worker", () => {
     harness.hearFrames(join("a"));
     assert.deepEqual(countJoinsDone(harness), [1]);
     assert.deepEqual(harness.raised, [failure]);
+  });
+
+  test("it cannot be read: it counts, since the router has counted it, and later ones would never be settled", () => {
+    const harness = new SessionHarness();
+    harness.session.add(
+      createEndpoint("/", {
+        takeCommand: () => {
+          throw new FrameError("bad-room", "a room is neither text nor number");
+        },
+      }),
+    );
+    harness.connect();
+    harness.hearFrames(join("a"));
+    assert.deepEqual(countJoinsDone(harness), [1]);
+    assert.deepEqual(harness.notes.at(-1), { type: "unreadable", reason: "a room is neither text nor number" });
   });
 
   test("other commands do not count", () => {
