@@ -14,6 +14,8 @@ export interface EngineConnection {
   readonly readyState: string;
   readonly writeBuffer?: readonly unknown[];
   readonly transport: EngineTransport;
+  /** Engine.IO's server, which emits `flush` and `drain` as well. */
+  readonly server?: { listenerCount(event: string): number };
   write(data: unknown, options: MessageOptions): unknown;
   listenerCount(event: string): number;
 }
@@ -126,9 +128,12 @@ export function isBusy({ transport }: EngineConnection): boolean {
 
 /** Nobody wants to see messages pass, or to know when they are written. */
 export function isUnobserved(connection: EngineConnection): boolean {
+  const { server } = connection;
   return (
     connection.listenerCount("packetCreate") === 0 &&
     connection.listenerCount("flush") === 0 &&
-    connection.listenerCount("drain") === 0
+    connection.listenerCount("drain") === 0 &&
+    // One is the fabric's own, which looks after the order of what is said to clients and to the router.
+    (server === undefined || (server.listenerCount("flush") <= 1 && server.listenerCount("drain") === 0))
   );
 }

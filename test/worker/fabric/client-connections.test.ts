@@ -141,6 +141,28 @@ test("listeners of Engine.IO's events see what they see with Socket.IO alone, te
   }
 });
 
+test("listeners of the same events of Engine.IO's server do as well", async () => {
+  for (const name of ["flush", "drain"]) {
+    const [routed, stock] = await Promise.all(
+      ways.map(async (way) => {
+        await using server = await LocalServer.start(way);
+        const { client, socket } = await server.connect();
+        const seen: unknown[] = [];
+        server.io.engine.on(name, (connection: unknown, packets?: { data: unknown }[]) => {
+          seen.push([connection === socket.conn, packets?.map(({ data }) => data)]);
+        });
+        server.io.emit("a", 1);
+        server.io.emit("b");
+        await turn();
+        server.io.emit("end");
+        return { seen, received: await client.until(event("end")) };
+      }),
+    );
+    assert.deepEqual(routed, stock, name);
+    assert.ok((routed?.seen.length ?? 0) > 1, name);
+  }
+});
+
 test("who begins to listen in the middle of a turn sees all that is said after that", async () => {
   await using server = await LocalServer.start("routed");
   const pair = await server.connect();
