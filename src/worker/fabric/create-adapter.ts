@@ -61,6 +61,13 @@ function createProgramFabric({ maxOutboxBytes = 32 * 1024 * 1024, maxRooms = 200
     resynchronise: resynchroniseClients,
     log: { debug: () => {}, info: () => {}, warn: (message) => console.warn(`signalbox: ${message}`) },
   });
+  if (process.send === undefined) {
+    console.warn(
+      "signalbox: createAdapter() in a process that node:cluster has not forked: no other worker is reached",
+    );
+    fabric.stayAlone();
+    return fabric;
+  }
   askForPlace(({ socketPath, hostKey, slot }) => {
     generateId = createIdGenerator(hostKey, slot);
     fabric.settle({ socketPath, place: encodePlace({ hostKey, workerSlot: slot }) });
@@ -69,12 +76,6 @@ function createProgramFabric({ maxOutboxBytes = 32 * 1024 * 1024, maxRooms = 200
 }
 
 function askForPlace(take: (answer: PlaceAnswer) => void): void {
-  if (process.send === undefined) {
-    console.warn(
-      "signalbox: createAdapter() in a process that node:cluster has not forked: no other worker is reached",
-    );
-    return;
-  }
   const warning = setTimeout(() => {
     console.warn("signalbox: the primary does not answer: call setupPrimary() of signalbox/adapter in it");
   }, answerWarningMs);
@@ -87,7 +88,7 @@ function askForPlace(take: (answer: PlaceAnswer) => void): void {
     take(answer);
   };
   process.on("message", listen);
-  process.send(placeQuestion, (error: Error | null) => {
+  process.send?.(placeQuestion, (error: Error | null) => {
     if (error !== null) console.warn(`signalbox: the primary cannot be asked: ${error.message}`);
   });
 }

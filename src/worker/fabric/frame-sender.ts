@@ -25,22 +25,23 @@ export class FrameSender {
   readonly #fabric: RoutedFabric;
   readonly #local: LocalNamespace;
   readonly #namespace: Buffer;
-  /** Whether the namespace's name can travel: any client may name a namespace where names are patterns. */
-  readonly isSendable: boolean;
+  /** Whether others can have this namespace: there are others, and its name can travel, which a client may have made up. */
+  readonly isShared: boolean;
 
   constructor(fabric: RoutedFabric, local: LocalNamespace) {
     this.#fabric = fabric;
     this.#local = local;
     this.#namespace = Buffer.from(local.name);
-    this.isSendable = local.name.isWellFormed() && this.#namespace.length <= maxNamespaceBytes;
+    const isNameSendable = local.name.isWellFormed() && this.#namespace.length <= maxNamespaceBytes;
+    this.isShared = isNameSendable && !fabric.isAlone;
   }
 
   /** The packet as it goes to clients; as a value where workers have different parsers. */
   sendBroadcast(packet: Packet, wire: WirePacket, selection: Selection): void {
     const { session } = this.#fabric;
-    const isShared = session.doAllParse(this.#local.name, this.#local.parserId);
-    const parts = isShared ? wire.parts : [{ type: 1, bytes: encodeValue([packet.type, packet.data]) }];
-    const parserId = isShared ? this.#local.parserId : valueParserId;
+    const doAllParse = session.doAllParse(this.#local.name, this.#local.parserId);
+    const parts = doAllParse ? wire.parts : [{ type: 1, bytes: encodeValue([packet.type, packet.data]) }];
+    const parserId = doAllParse ? this.#local.parserId : valueParserId;
     const bodyBytes = measureBroadcastBody(parts);
     const bodyAt = this.#reserve(frameKinds.broadcast, selection, bodyBytes);
     if (bodyAt !== undefined) writeBroadcastBody(session.target, bodyAt, parserId, parts);
@@ -70,7 +71,7 @@ export class FrameSender {
     type: RequestType,
     value: Uint8Array = noValue,
   ): "sent" | "nobody" | "refused" {
-    if (!this.isSendable) return "nobody";
+    if (!this.isShared) return "nobody";
     if (selection.rooms.size > 0 && this.#encodeRooms(selection.rooms).length === 0) return "nobody";
     const bodyAt = this.#reserve(frameKinds.request, selection, requestHeadBytes + value.length);
     if (bodyAt === undefined) return "refused";
@@ -91,6 +92,7 @@ export class FrameSender {
 
   /** Writes head and header; answers where in the session's `target` the body belongs. Undefined: not to be sent. */
   #reserve(kind: number, selection: Selection, bodyBytes: number): number | undefined {
+    if (this.#fabric.isAlone) return undefined;
     const { session } = this.#fabric;
     const rooms = selection.rooms.size === 0 ? nobody : this.#encodeRooms(selection.rooms);
     // Rooms that cannot be encoded have no members elsewhere; no rooms at all would mean everybody.
@@ -98,10 +100,10 @@ export class FrameSender {
     const except = selection.except.size === 0 ? nobody : this.#encodeRooms(selection.except);
     const bytes = measureRoutedFrame(this.#namespace, rooms, except, bodyBytes);
     if (
+      !this.isShared ||
       bytes > maxFrameBytes ||
       rooms.length > maxRoomsPerFrame ||
-      except.length > maxRoomsPerFrame ||
-      !this.isSendable
+      except.length > maxRoomsPerFrame
     ) {
       this.#fabric.refuseMessage(bytes);
       return undefined;

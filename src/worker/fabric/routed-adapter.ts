@@ -63,7 +63,7 @@ export class RoutedAdapter extends Base {
   }
 
   #open(): void {
-    if (this.#isOpen || !this.#sender.isSendable) return;
+    if (this.#isOpen || !this.#sender.isShared) return;
     this.#isOpen = true;
     this.#fabric.attach(this.#receiver);
     // Those of sockets that were on their way here when it closed.

@@ -74,6 +74,7 @@ export class RoutedFabric {
   readonly #watched = new Map<object, EventEmitter>();
   readonly #whenPlaced: (() => void)[] = [];
   #place: string | undefined;
+  #isAlone = false;
   #hasRefused = false;
   #hasNotedUnreadable = false;
   #channel: RouterChannel | undefined;
@@ -126,13 +127,23 @@ export class RoutedFabric {
     for (const callback of this.#whenPlaced.splice(0)) callback();
   }
 
-  /** Calls back when this worker has its place: at once, if it has. */
+  /** There are no other workers, and there will be none. To be said before there is an adapter. */
+  stayAlone(): void {
+    this.#isAlone = true;
+  }
+
+  get isAlone(): boolean {
+    return this.#isAlone;
+  }
+
+  /** Calls back when this worker has its place: at once, if it has, or will have none. */
   whenPlaced(callback: () => void): void {
-    if (this.#place === undefined) this.#whenPlaced.push(callback);
+    if (this.#place === undefined && !this.#isAlone) this.#whenPlaced.push(callback);
     else callback();
   }
 
   attach(endpoint: FabricEndpoint): void {
+    if (this.#isAlone) return;
     if (this.#place !== undefined) this.#nameEndpoint(endpoint, this.#place);
     if (this.#endpoints.size === 0) flushBeforeClientWrites(this.flush);
     this.#endpoints.add(endpoint);

@@ -190,6 +190,7 @@ describe("a message that others cannot get", () => {
     fabric.a.io.emit("n");
     assert.deepEqual((await fabric.hear(far))[0], [event("n")]);
     assert.equal(fabric.router.notesOf("refused").length, 0);
+    assert.deepEqual([fabric.a.fabric.counters.messagesRefused, fabric.a.warnings.length], [4, 1]);
   });
 });
 
