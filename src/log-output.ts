@@ -35,7 +35,9 @@ export class LogOutput implements DestinationStream {
       if (this.waitingMs > endTimeoutMs) this.#output.destroy();
     });
     // A file has no reader to wait for, and is complete even if the process is killed.
-    const isFile = fstatSync(fd).isFile();
+    // With bigint: the other form leaves "this is a pipe" where Node's realpathSync looks next, and from then on modules
+    // behind symbolic links (pnpm, npm link) are loaded by the wrong path, some of them twice (Node 20 to 24, lib/fs.js).
+    const isFile = fstatSync(fd, { bigint: true }).isFile();
     this.#output = pino.destination({ fd, sync: isFile, maxLength: maxBufferedBytes });
     this.#output.on("write", () => {
       this.#waitingSinceMs = performance.now();

@@ -3,13 +3,24 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import type { HostStatus } from "../../src/protocol/host-status.js";
-import { cleanEnvironment, cliPath, fetchText, fixturePath, pause, startHost, waitUntilGone } from "../support/host.js";
+import { runProgram } from "../support/cli-process.js";
+import {
+  cleanEnvironment,
+  cliPath,
+  fetchText,
+  fixturePath,
+  pause,
+  projectDir,
+  startHost,
+  waitUntilGone,
+} from "../support/host.js";
 
 const app = fixturePath("lifecycle-app.mjs");
 
@@ -173,3 +184,28 @@ test("a host whose output nobody reads any more serves on and ends in order", as
 function readResidentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
 }
+
+test("modules behind symbolic links are found by their real paths while the log goes to a pipe", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "sbx-links-"));
+  try {
+    symlinkSync(join(projectDir, "node_modules"), join(directory, "node_modules"));
+    const script = join(directory, "script.mjs");
+    writeFileSync(
+      script,
+      `import { createRequire } from "node:module";
+       import { createLogger } from ${JSON.stringify(pathToFileURL(join(projectDir, "dist/logging.js")).href)};
+       const { resolve } = createRequire(import.meta.url);
+       const before = resolve("express");
+       createLogger({ level: "info", format: "json", fd: 1, isColored: false });
+       process.stdout.write(JSON.stringify([before, resolve("ws")]));`,
+    );
+    const { stdout, stderr } = await runProgram(process.execPath, [script]);
+    assert.equal(stderr, "");
+    assert.deepEqual(
+      JSON.parse(stdout),
+      ["express", "ws"].map((name) => join(projectDir, "node_modules", name, "index.js")),
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
