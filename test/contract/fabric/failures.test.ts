@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timed } from "../../support/stopwatch.js";
-import { describeFabrics, testLimited } from "./support/describe-fabrics.js";
+import { describeFabrics, type Suite, testLimited } from "./support/describe-fabrics.js";
 import type { Heard } from "./support/ear.js";
 import { callback } from "./support/recorded-calls.js";
 import type { Cast, Stage } from "./support/stage.js";
@@ -24,13 +24,11 @@ const shortMs = 300;
 /** The worker that is killed. */
 const victim = 3;
 
-/** A namespace of the test's own, in which no member of an earlier test is missed, with a client on each worker. */
+/** A namespace of the test's own, in which no member of an earlier test is missed; all clients answer "question". */
 async function gatherApart(stage: Stage): Promise<Cast & { nsp: string }> {
-  const nsp = `/${stage.name("dynamic")}`;
-  const cast = await stage.gather({ nsp });
+  const cast = await stage.gatherApart();
   for (const [slot, client] of cast.clients.entries()) client.answer("question", slot);
-  await stage.waitForServers(nsp, stage.workers.length);
-  return Object.assign(cast, { nsp });
+  return cast;
 }
 
 /**
@@ -65,136 +63,141 @@ async function assertStillWaits(stage: Stage, ask: () => Promise<unknown>): Prom
   assert.equal(await killWhileWaiting(stage, ask, watchedMs), undefined);
 }
 
-describeFabrics("Failures", (stage) => {
-  testLimited(stage, "fetchSockets of the dead", {
-    holds: async () => {
-      const cast = await gatherApart(stage);
-      const ask = async (): Promise<{ id: string }[]> => await stage.at(0).of(cast.nsp, (nsp) => nsp.fetchSockets());
-      const sockets = (await killWhileWaiting(stage, ask, knownDeadMs))?.answer;
-      const left = cast.clients.slice(0, victim).map(({ id }) => id);
-      assert.deepEqual(sockets?.map(({ id }) => id).toSorted(), left.toSorted());
-    },
-    instead: async () => {
-      const { nsp } = await gatherApart(stage);
-      await assertStillWaits(stage, async () => await stage.at(0).of(nsp, (namespace) => namespace.fetchSockets()));
-    },
-  });
+const failures: Suite = {
+  title: "The end of a worker",
+  define(stage) {
+    testLimited(stage, "fetchSockets of the dead", {
+      holds: async () => {
+        const cast = await gatherApart(stage);
+        const ask = async (): Promise<{ id: string }[]> => await stage.at(0).of(cast.nsp, (nsp) => nsp.fetchSockets());
+        const sockets = (await killWhileWaiting(stage, ask, knownDeadMs))?.answer;
+        const left = cast.clients.slice(0, victim).map(({ id }) => id);
+        assert.deepEqual(sockets?.map(({ id }) => id).toSorted(), left.toSorted());
+      },
+      instead: async () => {
+        const { nsp } = await gatherApart(stage);
+        await assertStillWaits(stage, async () => await stage.at(0).of(nsp, (namespace) => namespace.fetchSockets()));
+      },
+    });
 
-  testLimited(stage, "serverSideEmit to the dead", {
-    holds: async () => {
-      const { nsp, ask } = await askServers(stage);
-      assert.deepEqual((await killWhileWaiting(stage, ask, knownDeadMs))?.answer.toSorted(), [1, 2], nsp);
-    },
-    instead: async () => {
-      const { ask } = await askServers(stage);
-      await assertStillWaits(stage, ask);
-    },
-  });
+    testLimited(stage, "serverSideEmit to the dead", {
+      holds: async () => {
+        const { nsp, ask } = await askServers(stage);
+        assert.deepEqual((await killWhileWaiting(stage, ask, knownDeadMs))?.answer.toSorted(), [1, 2], nsp);
+      },
+      instead: async () => {
+        const { ask } = await askServers(stage);
+        await assertStillWaits(stage, ask);
+      },
+    });
 
-  testLimited(stage, "acknowledgements of the dead", {
-    holds: async () => {
-      const { nsp } = await gatherApart(stage);
-      const ask = async (): Promise<number[]> =>
-        await stage.at(0).of(nsp, (namespace) => namespace.timeout(longMs).emitWithAck("question"));
-      assert.deepEqual((await killWhileWaiting(stage, ask, knownDeadMs))?.answer.toSorted(), [0, 1, 2]);
-    },
-    instead: async () => {
-      const { nsp } = await gatherApart(stage);
-      await assertStillWaits(
-        stage,
-        async () => await stage.at(0).of(nsp, (namespace) => namespace.timeout(longMs).emitWithAck("question")),
-      );
-    },
-  });
+    testLimited(stage, "acknowledgements of the dead", {
+      holds: async () => {
+        const { nsp } = await gatherApart(stage);
+        const ask = async (): Promise<number[]> =>
+          await stage.at(0).of(nsp, (namespace) => namespace.timeout(longMs).emitWithAck("question"));
+        assert.deepEqual((await killWhileWaiting(stage, ask, knownDeadMs))?.answer.toSorted(), [0, 1, 2]);
+      },
+      instead: async () => {
+        const { nsp } = await gatherApart(stage);
+        await assertStillWaits(
+          stage,
+          async () => await stage.at(0).of(nsp, (namespace) => namespace.timeout(longMs).emitWithAck("question")),
+        );
+      },
+    });
 
-  testLimited(stage, "acknowledgements of clients of the dead", {
-    holds: async () => {
-      const { asked, killedMs } = await killAskedClient(stage, longMs);
-      const [error, responses] = await asked;
-      assert.ok(performance.now() - killedMs < promptMs, "it waited on");
-      assert.equal(error, null);
-      assert.deepEqual(responses.toSorted(), [0, 1, 2]);
-    },
-    instead: async () => {
-      const { asked } = await killAskedClient(stage, 2 * shortMs);
-      const [error, responses] = await asked;
-      assert.equal(error?.message, "operation has timed out");
-      assert.deepEqual(responses.toSorted(), [0, 1, 2]);
-    },
-  });
+    testLimited(stage, "acknowledgements of clients of the dead", {
+      holds: async () => {
+        const { asked, killedMs } = await killAskedClient(stage, longMs);
+        const [error, responses] = await asked;
+        assert.ok(performance.now() - killedMs < promptMs, "it waited on");
+        assert.equal(error, null);
+        assert.deepEqual(responses.toSorted(), [0, 1, 2]);
+      },
+      instead: async () => {
+        const { asked } = await killAskedClient(stage, watchedMs + shortMs);
+        const [error, responses] = await asked;
+        assert.equal(error?.message, "operation has timed out");
+        assert.deepEqual(responses.toSorted(), [0, 1, 2]);
+      },
+    });
 
-  testLimited(stage, "fetchSockets after a death", {
-    holds: async () => {
-      const cast = await gatherApart(stage);
+    testLimited(stage, "fetchSockets after a death", {
+      holds: async () => {
+        const cast = await gatherApart(stage);
+        await stage.kill(victim);
+        const fetched = stage.at(0).of<unknown[]>(cast.nsp, (nsp) => nsp.fetchSockets());
+        assert.equal((await timed(fetched, promptMs, "fetchSockets after a death")).value.length, 3);
+      },
+      instead: async () => {
+        const { nsp } = await gatherApart(stage);
+        await stage.kill(victim);
+        await assert.rejects(
+          stage.at(0).of(nsp, (namespace) => namespace.timeout(shortMs).fetchSockets()),
+          { message: "timeout reached: missing 1 responses" },
+        );
+      },
+    });
+
+    testLimited(stage, "serverCount after a death", {
+      holds: async () => {
+        const { nsp } = await gatherApart(stage);
+        await stage.kill(victim);
+        await stage.waitForServers(nsp, 3, [0, 1, 2]);
+        await stage.waitForServers("/", 4);
+      },
+      instead: async () => {
+        const { nsp } = await gatherApart(stage);
+        await stage.kill(victim);
+        assert.deepEqual(
+          await Promise.all([0, 1, 2].map(async (slot) => await stage.countServers(slot, nsp))),
+          [4, 4, 4],
+        );
+      },
+    });
+
+    test("the worker in the place of a killed one is a member like any other", async () => {
+      const cast = await stage.gather();
       await stage.kill(victim);
-      const fetched = stage.at(0).of<unknown[]>(cast.nsp, (nsp) => nsp.fetchSockets());
-      assert.equal((await timed(fetched, promptMs, "fetchSockets after a death")).value.length, 3);
-    },
-    instead: async () => {
-      const { nsp } = await gatherApart(stage);
+      const room = stage.name("room");
+      const newcomer = await stage.connect(victim);
+      await stage.at(victim).socket(newcomer, (socket) => socket.join(room));
+      const all = [...cast.clients.slice(0, victim), newcomer];
+      await stage.at(0).io((io) => io.emit("news", 1));
+      assert.deepEqual(await stage.hear(0, all), [news, news, news, news]);
+      await stage.at(0).io((io) => io.to(room).emit("news", 1));
+      assert.deepEqual(await stage.hear(0, all), [nothing, nothing, nothing, news]);
+      await stage.at(0).io((io) => io.to(newcomer.id).emit("news", 1));
+      assert.deepEqual(await stage.hear(0, all), [nothing, nothing, nothing, news]);
+      await stage.at(victim).io((io) => io.except(room).emit("news", 1));
+      assert.deepEqual(await stage.hear(victim, all), [news, news, news, nothing]);
+    });
+
+    test("the ids and rooms of a killed worker reach nobody in the one that follows", async () => {
+      const cast = await stage.gather();
+      const room = stage.name("room");
+      await stage.at(victim).socket(cast.clients[victim], (socket) => socket.join(room));
       await stage.kill(victim);
+      const newcomer = await stage.connect(victim);
+      await stage.at(0).io((io) => io.to([room, cast.clients[victim].id]).emit("news", 1));
+      assert.deepEqual(await stage.hear(0, [newcomer]), [nothing]);
+    });
+
+    test("fetchSockets with a timeout ends there when a worker is busy, and finds it again afterwards", async () => {
+      const cast = await gatherApart(stage);
+      await stage.at(victim).process.ask("block", { milliseconds: 3 * shortMs });
       await assert.rejects(
-        stage.at(0).of(nsp, (namespace) => namespace.timeout(shortMs).fetchSockets()),
-        { message: "timeout reached: missing 1 responses" },
+        stage.at(0).of(cast.nsp, (nsp) => nsp.timeout(shortMs).fetchSockets()),
+        /timeout|timed out/,
       );
-    },
-  });
+      const sockets = await stage.at(0).of<unknown[]>(cast.nsp, (nsp) => nsp.fetchSockets());
+      assert.equal(sockets.length, 4);
+    });
+  },
+};
 
-  testLimited(stage, "serverCount after a death", {
-    holds: async () => {
-      const { nsp } = await gatherApart(stage);
-      await stage.kill(victim);
-      await stage.waitForServers(nsp, 3, [0, 1, 2]);
-      await stage.waitForServers("/", 4);
-    },
-    instead: async () => {
-      const { nsp } = await gatherApart(stage);
-      await stage.kill(victim);
-      assert.deepEqual(
-        await Promise.all([0, 1, 2].map(async (slot) => await stage.countServers(slot, nsp))),
-        [4, 4, 4],
-      );
-    },
-  });
-
-  test("the worker in the place of a killed one is a member like any other", async () => {
-    const cast = await stage.gather();
-    await stage.kill(victim);
-    const room = stage.name("room");
-    const newcomer = await stage.connect(victim);
-    await stage.at(victim).socket(newcomer, (socket) => socket.join(room));
-    const all = [...cast.clients.slice(0, victim), newcomer];
-    await stage.at(0).io((io) => io.emit("news", 1));
-    assert.deepEqual(await stage.hear(0, all), [news, news, news, news]);
-    await stage.at(0).io((io) => io.to(room).emit("news", 1));
-    assert.deepEqual(await stage.hear(0, all), [nothing, nothing, nothing, news]);
-    await stage.at(0).io((io) => io.to(newcomer.id).emit("news", 1));
-    assert.deepEqual(await stage.hear(0, all), [nothing, nothing, nothing, news]);
-    await stage.at(victim).io((io) => io.except(room).emit("news", 1));
-    assert.deepEqual(await stage.hear(victim, all), [news, news, news, nothing]);
-  });
-
-  test("the ids and rooms of a killed worker reach nobody in the one that follows", async () => {
-    const cast = await stage.gather();
-    const room = stage.name("room");
-    await stage.at(victim).socket(cast.clients[victim], (socket) => socket.join(room));
-    await stage.kill(victim);
-    const newcomer = await stage.connect(victim);
-    await stage.at(0).io((io) => io.to([room, cast.clients[victim].id]).emit("news", 1));
-    assert.deepEqual(await stage.hear(0, [newcomer]), [nothing]);
-  });
-
-  test("fetchSockets with a timeout ends there when a worker is busy, and finds it again afterwards", async () => {
-    const cast = await gatherApart(stage);
-    await stage.at(victim).process.ask("block", { milliseconds: 3 * shortMs });
-    await assert.rejects(
-      stage.at(0).of(cast.nsp, (nsp) => nsp.timeout(shortMs).fetchSockets()),
-      /timeout|timed out/,
-    );
-    const sockets = await stage.at(0).of<unknown[]>(cast.nsp, (nsp) => nsp.fetchSockets());
-    assert.equal(sockets.length, 4);
-  });
-});
+describeFabrics("Failures", [failures]);
 
 /** A question of servers that all answer with their slot. */
 async function askServers(stage: Stage): Promise<{ nsp: string; ask: () => Promise<number[]> }> {

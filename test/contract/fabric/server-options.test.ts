@@ -9,7 +9,7 @@ import WebSocket from "ws";
 import { parseAddress } from "../../../src/address/address.js";
 import { openPolling } from "../../support/engine-polling.js";
 import { renderRequest } from "../../support/raw-http.js";
-import { describeFabrics } from "./support/describe-fabrics.js";
+import { describeFabrics, type Suite } from "./support/describe-fabrics.js";
 import type { Heard } from "./support/ear.js";
 import type { Stage } from "./support/stage.js";
 
@@ -53,9 +53,9 @@ async function openCounted(
   };
 }
 
-describeFabrics(
-  "With compression",
-  (stage) => {
+const withCompression: Suite = {
+  title: "With compression",
+  define(stage) {
     test("clients that take compressed messages receive the broadcasts of other workers", async () => {
       const cast = await stage.gather({ transports: ["websocket", "websocket", "upgraded", "polling"] });
       const event = ["mixed", "ü 🚦", text, Buffer.from(text), { deep: Buffer.from([0, 255]) }] as const;
@@ -103,8 +103,11 @@ describeFabrics(
       session.connection.destroy();
     });
   },
-  { serverOptions: { perMessageDeflate: { threshold: 0 }, httpCompression: { threshold: 0 } } },
-);
+};
+
+describeFabrics("Server options: compression", [withCompression], {
+  serverOptions: { perMessageDeflate: { threshold: 0 }, httpCompression: { threshold: 0 } },
+});
 
 /** What the parser makes of the arguments of an event on their way to a client. */
 function passThroughParser(args: readonly unknown[]): unknown[] {
@@ -119,9 +122,9 @@ function passThroughParser(args: readonly unknown[]): unknown[] {
   return decoded;
 }
 
-describeFabrics(
-  "With another parser",
-  (stage) => {
+const withAnotherParser: Suite = {
+  title: "With another parser",
+  define(stage) {
     test("the broadcasts of other workers arrive, to all, to a room, and to one", async () => {
       const cast = await stage.gather({ transports: ["websocket", "polling", "upgraded", "websocket"] });
       const room = stage.name("room");
@@ -175,5 +178,6 @@ describeFabrics(
       assert.deepEqual(args, ["bytes", 1, Buffer.from([2])]);
     });
   },
-  { parser: "msgpack" },
-);
+};
+
+describeFabrics("Server options: another parser", [withAnotherParser], { parser: "msgpack" });

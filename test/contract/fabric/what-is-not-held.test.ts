@@ -1,17 +1,20 @@
-/** The contract of the fabrics: the table of what a fabric cannot hold, each line of which a test shows. */
+/** The contract of the fabrics: that each is held to it, and the table of what one cannot hold, each line of which a test shows. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { configSettings } from "../../../src/config/schema.js";
+import { fabrics, isChosen } from "./support/fabrics.js";
 import { type KnownLimit, knownLimits } from "./support/known-limits.js";
 
 const limits: readonly [name: string, limit: KnownLimit][] = Object.entries(knownLimits);
 
 function readTests(): string {
   const directory = fileURLToPath(new URL(".", import.meta.url));
-  const files = readdirSync(directory).filter((file) => file.endsWith(".test.ts"));
-  return files.map((file) => readFileSync(new URL(file, import.meta.url), "utf8")).join("\n");
+  const files = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  const texts = files.filter((file) => /^(suites\/.*|[^/]*\.test)\.ts$/.test(file));
+  return texts.map((file) => readFileSync(new URL(file, import.meta.url), "utf8")).join("\n");
 }
 
 test("each statement that a fabric cannot hold has one test, which shows what happens there", (t) => {
@@ -25,4 +28,10 @@ test("each statement that a fabric cannot hold has one test, which shows what ha
 
 test("no two statements have the same title", () => {
   assert.equal(new Set(limits.map(([, { title }]) => title)).size, limits.length);
+});
+
+test("each fabric that can be configured is held to the contract", { skip: isChosen }, () => {
+  const schema = configSettings.find(({ key }) => key === "fabric")?.kind.schema as unknown;
+  const { options } = schema as { options: readonly string[] };
+  assert.deepEqual([...fabrics].toSorted(), options.toSorted());
 });

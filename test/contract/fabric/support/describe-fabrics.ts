@@ -5,22 +5,37 @@ import { fabrics } from "./fabrics.js";
 import { type KnownLimit, knownLimits } from "./known-limits.js";
 import { Stage, type StageOptions } from "./stage.js";
 
+/** The tests of one theme. */
+export interface Suite {
+  readonly title: string;
+  define(stage: Stage): void;
+}
+
 export interface SuiteOptions extends StageOptions {
-  /** The tests run side by side, because some of them wait out a timeout; then no client of theirs may matter to another. */
+  /** The tests run side by side, because they wait out timeouts; then no client of one may matter to another. */
   readonly isConcurrent?: boolean;
 }
 
-export function describeFabrics(title: string, define: (stage: Stage) => void, options: SuiteOptions = {}): void {
+/** Runs the suites on each fabric; they share the stage, to which each test comes empty. */
+export function describeFabrics(title: string, suites: readonly Suite[], options: SuiteOptions = {}): void {
   const { isConcurrent = false } = options;
-  const settings = { timeout: 120_000, concurrency: isConcurrent };
+  const settings = { timeout: 180_000, concurrency: isConcurrent };
   describe(title, settings, () => {
-    for (const fabric of fabrics) {
-      describe(`on ${fabric}`, settings, () => {
-        const stage = new Stage(fabric, options);
-        before(async () => await stage.open());
+    const stages = fabrics.map((fabric) => new Stage(fabric, options));
+    // Tests mostly wait: the host of the next fabric starts while those of the one before it run.
+    const opened: Promise<void>[] = [];
+    before(() => {
+      for (const [index, stage] of stages.entries())
+        opened.push((opened[index - 1] ?? Promise.resolve()).then(async () => await stage.open()));
+      // Each is awaited where its tests begin, which may be too late for Node.
+      for (const opening of opened) opening.catch(() => {});
+    });
+    for (const [index, stage] of stages.entries()) {
+      describe(`on ${stage.fabric}`, settings, () => {
+        before(async () => await opened[index]);
         after(async () => await stage.close());
         if (!isConcurrent) afterEach(async () => await stage.dismiss());
-        define(stage);
+        for (const suite of suites) describe(suite.title, settings, () => suite.define(stage));
       });
     }
   });

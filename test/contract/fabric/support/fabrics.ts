@@ -3,9 +3,11 @@
 export type Fabric = "stock" | "routed";
 
 /** The fabrics that Signalbox has; each is held to the whole contract. */
-const builtFabrics: readonly Fabric[] = ["stock", "routed"];
+const allFabrics: readonly Fabric[] = ["stock", "routed"];
 
-const asked = process.env["TEST_FABRIC"];
+/** For whoever works on one of them: `TEST_FABRIC=routed`. */
+const chosen = process.env["TEST_FABRIC"];
 
-/** `TEST_FABRIC` names one, for whoever works on it. */
-export const fabrics: readonly Fabric[] = asked === undefined ? builtFabrics : (asked.split(",") as Fabric[]);
+export const isChosen = chosen !== undefined;
+
+export const fabrics: readonly Fabric[] = chosen === undefined ? allFabrics : (chosen.split(",") as Fabric[]);

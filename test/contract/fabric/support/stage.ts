@@ -141,6 +141,14 @@ export class Stage {
     return new Cast(this, (await this.#place(wishes)) as unknown as Four<Client>);
   }
 
+  /** One client on each worker in a namespace that nobody had before, once all workers know of all. */
+  async gatherApart(kind: "dynamic" | "chosen" = "dynamic"): Promise<Cast & { nsp: string }> {
+    const nsp = `/${this.name(kind)}`;
+    const cast = await this.gather({ nsp });
+    await this.waitForServers(nsp, workerCount);
+    return Object.assign(cast, { nsp });
+  }
+
   /** A client on that worker. */
   async connect(slot: number, options: ClientOptions = {}): Promise<Client> {
     const [client] = await this.#place([{ slot, options }]);
@@ -235,6 +243,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close();
     await this.#host?.[Symbol.asyncDispose]();
     this.#control.close();
   }

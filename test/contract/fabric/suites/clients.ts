@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openPolling } from "../../support/engine-polling.js";
-import type { Client, Transport } from "./support/client.js";
-import { describeFabrics } from "./support/describe-fabrics.js";
-import type { Heard } from "./support/ear.js";
-import type { Cast, Stage } from "./support/stage.js";
+import { openPolling } from "../../../support/engine-polling.js";
+import type { Client, Transport } from "../support/client.js";
+import type { Suite } from "../support/describe-fabrics.js";
+import type { Heard } from "../support/ear.js";
+import type { Cast, Stage } from "../support/stage.js";
 
 const nothing: Heard[] = [];
 const news: Heard[] = [["news", 1]];
@@ -47,9 +47,9 @@ async function assertTold(
   assert.deepEqual(told, expected);
 }
 
-describeFabrics(
-  "Clients of every kind",
-  (stage) => {
+export const clients: Suite = {
+  title: "Clients of every kind",
+  define(stage) {
     for (const transport of transports) {
       test(`${transport}: members of rooms, on workers other than the sender's`, async () => {
         const cast = await gatherKind(stage, transport);
@@ -189,5 +189,4 @@ describeFabrics(
       assert.deepEqual(await stage.hear(0, [...cast.clients, beside]), [heard, heard, heard, heard, heard]);
     });
   },
-  { serverOptions: { allowEIO3: true } },
-);
+};

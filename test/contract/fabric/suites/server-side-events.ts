@@ -2,43 +2,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { timed } from "../../support/stopwatch.js";
-import { CommandError } from "./support/control-server.js";
-import { describeFabrics } from "./support/describe-fabrics.js";
-import { callback, named } from "./support/recorded-calls.js";
-import type { Stage } from "./support/stage.js";
-import type { StageWorker } from "./support/stage-worker.js";
+import { timed } from "../../../support/stopwatch.js";
+import type { Suite } from "../support/describe-fabrics.js";
+import { keptValues } from "../support/kept-values.js";
+import { callback, named } from "../support/recorded-calls.js";
+import type { Stage } from "../support/stage.js";
+import type { StageWorker } from "../support/stage-worker.js";
 
 /** How a worker takes an event of another: notes it, notes and answers it, answers it twice. */
 type Manner = "note" | "answer" | "twice";
 
 /** What needs no waiting is there by then. */
 const promptMs = 2_000;
-
-/** Values that keep what they are on their way from server to server. */
-const values: Readonly<Record<string, unknown>> = {
-  "a string with emoji": "Grüße 🚦",
-  "an empty string": "",
-  numbers: [0, -0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER],
-  "a bigint": 2n ** 70n,
-  booleans: [true, false],
-  null: null,
-  undefined: undefined,
-  "undefined in an array": [1, undefined, 3],
-  "an undefined property": { there: 1, empty: undefined },
-  "a date": new Date(1_700_000_000_123),
-  "a map": new Map<unknown, unknown>([["key", { value: new Map([[1, 2]]) }]]),
-  "a set": new Set([1, "1", new Date(0)]),
-  "a regular expression": /sig(nal)?box/giu,
-  "a buffer": Buffer.from([0, 1, 254, 255]),
-  "an empty buffer": Buffer.alloc(0),
-  "buffers in an object": { list: [Buffer.from("a"), { deep: Buffer.from("b") }] },
-  "a typed array": new Float64Array([1.5, -2.25]),
-  "an array buffer": new Uint8Array([1, 2, 3]).buffer,
-  "an error": new RangeError("out of range"),
-  "a nested object": { a: { b: { c: [{ d: "deep" }] } } },
-  "a megabyte": "x".repeat(1_048_576),
-};
 
 function isEvent(event: string): (note: { readonly [key: string]: unknown }) => boolean {
   return (note) => note["kind"] === "server-event" && note["event"] === event;
@@ -48,12 +23,12 @@ function isEvent(event: string): (note: { readonly [key: string]: unknown }) => 
 async function listen(
   stage: Stage,
   manners: Readonly<Record<number, Manner>>,
-  values: (slot: number) => unknown = (slot) => slot,
+  chooseValue: (slot: number) => unknown = (slot) => slot,
   nsp = "/",
 ): Promise<string> {
   const event = stage.name("event");
   for (const [slot, how] of Object.entries(manners)) {
-    const value = values(Number(slot));
+    const value = chooseValue(Number(slot));
     await stage.at(Number(slot)).process.ask("hearServers", { target: { nsp }, event, how, value });
   }
   return event;
@@ -75,9 +50,9 @@ async function countHeard(stage: Stage, event: string): Promise<number[]> {
   return stage.workers.map(({ process }) => process.notes.filter(isEvent(event)).length);
 }
 
-describeFabrics(
-  "Events between servers",
-  (stage) => {
+export const serverSideEvents: Suite = {
+  title: "Events between servers",
+  define(stage) {
     test("serverSideEmit reaches each other server once, and not the own", async () => {
       const event = await listen(stage, allNote);
       await stage.at(0).io((io) => io.serverSideEmit(event, 1, "two", { three: 3 }));
@@ -170,27 +145,6 @@ describeFabrics(
       }
     });
 
-    test("a server that does not answer ends the wait with an error and the responses of the others", async () => {
-      const event = await listen(stage, { 1: "answer", 2: "note", 3: "answer" });
-      const [error, responses] = await stage.at(0).io<[unknown, number[]]>((io) => io.serverSideEmit(event, callback));
-      assert.ok(error instanceof Error);
-      assert.match(error.message, /timeout|timed out/);
-      assert.deepEqual(responses.toSorted(), [1, 3]);
-    });
-
-    test("serverSideEmitWithAck then rejects, with the responses of the others in the error", async () => {
-      const event = await listen(stage, { 0: "note", 1: "answer", 2: "answer" });
-      await assert.rejects(
-        stage.at(3).io((io) => io.serverSideEmitWithAck(event)),
-        (error) => {
-          assert.ok(error instanceof CommandError);
-          assert.match(error.message, /timeout|timed out/);
-          assert.deepEqual((error.responses as number[]).toSorted(), [1, 2]);
-          return true;
-        },
-      );
-    });
-
     test("reserved event names are refused", async () => {
       for (const event of ["connect", "connection", "new_namespace"]) {
         const refused = { message: `"${event}" is a reserved event name` };
@@ -214,17 +168,17 @@ describeFabrics(
 
     test("the values of an event are what they were, for each other server", async () => {
       const event = await listen(stage, allNote);
-      const sent = Object.values(values);
+      const sent = Object.values(keptValues);
       await stage.at(0).io((io) => io.serverSideEmit(event, ...sent));
       for (const slot of [1, 2, 3]) {
         const args = (await hear(stage.at(slot), event)) as unknown[];
-        for (const [index, what] of Object.keys(values).entries()) assert.deepEqual(args[index], sent[index], what);
+        for (const [index, what] of Object.keys(keptValues).entries()) assert.deepEqual(args[index], sent[index], what);
         assert.equal(args.length, sent.length);
       }
     });
 
     test("the values of a response are what they were", async () => {
-      for (const [what, value] of Object.entries(values)) {
+      for (const [what, value] of Object.entries(keptValues)) {
         const event = await listen(stage, allAnswer, () => value);
         const asked = stage.at(0).io((io) => io.serverSideEmitWithAck(event));
         const { value: responses } = await timed(asked, promptMs, `the responses with ${what}`);
@@ -246,5 +200,4 @@ describeFabrics(
       assert.deepEqual(await hear(stage.at(1), event), [cycle]);
     });
   },
-  { isConcurrent: true },
-);
+};

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { timed } from "../../support/stopwatch.js";
-import type { Client, Transport } from "./support/client.js";
-import { describeFabrics, testLimited } from "./support/describe-fabrics.js";
-import type { Heard } from "./support/ear.js";
-import { named } from "./support/recorded-calls.js";
-import type { Stage } from "./support/stage.js";
+import { timed } from "../../../support/stopwatch.js";
+import type { Client, Transport } from "../support/client.js";
+import { type Suite, testLimited } from "../support/describe-fabrics.js";
+import type { Heard } from "../support/ear.js";
+import { named } from "../support/recorded-calls.js";
+import type { Stage } from "../support/stage.js";
 
 /** What needs no waiting is there by then. */
 const promptMs = 2_000;
@@ -114,9 +114,9 @@ async function gatherWithTimer(stage: Stage): Promise<void> {
   });
 }
 
-describeFabrics(
-  "What events carry",
-  (stage) => {
+export const payloads: Suite = {
+  title: "What events carry",
+  define(stage) {
     test("each value arrives the same at every client, over every transport", async () => {
       const clients = await gatherAllKinds(stage);
       for (const [what, sent, received = sent] of cases) {
@@ -255,5 +255,4 @@ describeFabrics(
       },
     });
   },
-  { serverOptions: { allowEIO3: true } },
-);
+};

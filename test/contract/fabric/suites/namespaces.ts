@@ -2,29 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { timed } from "../../support/stopwatch.js";
-import { describeFabrics, testLimited } from "./support/describe-fabrics.js";
-import type { Heard } from "./support/ear.js";
-import type { ModernClient } from "./support/modern-client.js";
-import { callback } from "./support/recorded-calls.js";
-import type { Cast, Four, Stage } from "./support/stage.js";
+import { timed } from "../../../support/stopwatch.js";
+import { type Suite, testLimited } from "../support/describe-fabrics.js";
+import type { Heard } from "../support/ear.js";
+import type { ModernClient } from "../support/modern-client.js";
+import type { Cast, Four, Stage } from "../support/stage.js";
 
 const nothing: Heard[] = [];
 const news: Heard[] = [["news", 1]];
 /** Longer than any answer takes. */
 const longMs = 10_000;
 /** A time that is waited for to its end. */
-const shortMs = 300;
+const _shortMs = 300;
 /** What needs no waiting is there by then. */
 const promptMs = 2_000;
-
-/** A client on each worker, in a child namespace that has been made for them. */
-async function gatherInChild(stage: Stage, kind: "dynamic" | "chosen" = "dynamic"): Promise<Cast & { nsp: string }> {
-  const nsp = `/${stage.name(kind)}`;
-  const cast = await stage.gather({ nsp });
-  await stage.waitForServers(nsp, stage.workers.length);
-  return Object.assign(cast, { nsp });
-}
 
 async function fetchIds(stage: Stage, slot: number, nsp: string): Promise<string[]> {
   const sockets = await stage.at(slot).of<{ id: string }[]>(nsp, (namespace) => namespace.fetchSockets());
@@ -51,9 +42,9 @@ async function emitToAbsentChild(stage: Stage): Promise<Heard[][]> {
   return await stage.hear(from, [client]);
 }
 
-/** Servers that have had a namespace, left it and have it again: how many there are, and what they answer to worker 0. */
-async function askServersTwice(stage: Stage): Promise<{ count: number; responses: unknown[] }> {
-  const cast = await gatherInChild(stage);
+/** Servers that have had a namespace, left it and have it again: what they answer to worker 0, once it counts so many. */
+async function askServersTwice(stage: Stage, count: number): Promise<unknown[]> {
+  const cast = await stage.gatherApart();
   const { nsp } = cast;
   const listen = async (): Promise<void> => {
     for (const slot of [1, 2, 3]) {
@@ -64,33 +55,14 @@ async function askServersTwice(stage: Stage): Promise<{ count: number; responses
   await leaveAll(stage, cast);
   await stage.gather({ nsp });
   await listen();
+  await stage.waitForServers(nsp, count);
   const responses = await stage.at(0).of<unknown[]>(nsp, (namespace) => namespace.serverSideEmitWithAck("ask"));
-  return { count: await stage.countServers(0, nsp), responses: responses.toSorted() };
+  return responses.toSorted();
 }
 
-/** A broadcast with acknowledgements in a namespace that worker 3 has closed. */
-async function askWithoutTheClosed(stage: Stage): Promise<{ error: unknown; responses: unknown[] }> {
-  const cast = await gatherInChild(stage);
-  await stage.leave(cast.clients[3]);
-  await stage.waitForServers(cast.nsp, 3, [0, 1, 2]);
-  const left = cast.clients.slice(0, 3) as ModernClient[];
-  const asked = left.map(
-    async ({ socket }) => await new Promise<(answer: number) => void>((resolve) => socket.once("question", resolve)),
-  );
-  const answered = stage
-    .at(0)
-    .of<[unknown, unknown[]]>(cast.nsp, (nsp) => nsp.timeout(shortMs).emit("question", callback));
-  const answers = await Promise.all(asked);
-  // By then all that the other workers say to the question has come back to worker 0.
-  await stage.at(0).io((io) => io.fetchSockets());
-  for (const [slot, answer] of answers.entries()) answer(slot);
-  const [error, responses] = await answered;
-  return { error, responses: responses.toSorted() };
-}
-
-describeFabrics(
-  "Namespaces",
-  (stage) => {
+export const namespaces: Suite = {
+  title: "Namespaces",
+  define(stage) {
     test("the same room of two namespaces is two rooms", async () => {
       const main = await stage.gather();
       const other = await stage.gather({ nsp: "/other" });
@@ -125,7 +97,7 @@ describeFabrics(
     for (const kind of ["dynamic", "chosen"] as const) {
       const how = kind === "dynamic" ? "a regular expression" : "a function";
       test(`a namespace made by ${how} is one on all workers, and apart from its siblings`, async () => {
-        const [cast, sibling] = [await gatherInChild(stage, kind), await gatherInChild(stage, kind)];
+        const [cast, sibling] = [await stage.gatherApart(kind), await stage.gatherApart(kind)];
         const room = stage.name("room");
         await stage.at(0).of(cast.nsp, (nsp) => nsp.in(cast.clients[3].id).socketsJoin(room));
         await stage.at(0).of(cast.nsp, (nsp) => nsp.emit("news", 1));
@@ -141,7 +113,7 @@ describeFabrics(
     for (const parent of ["regex", "function"] as const) {
       test(`the emit of a parent made by a ${parent} reaches the clients of its children on all workers`, async () => {
         const kind = parent === "regex" ? "dynamic" : "chosen";
-        const casts = [await gatherInChild(stage, kind), await gatherInChild(stage, kind)];
+        const casts = [await stage.gatherApart(kind), await stage.gatherApart(kind)];
         const main = await stage.gather();
         await stage.at(0).parent(parent, (nsp) => nsp.emit("news", 1));
         for (const cast of casts) assert.deepEqual(await cast.hear(0), [news, news, news, news]);
@@ -150,7 +122,7 @@ describeFabrics(
     }
 
     test("a parent's to(room) reaches the members of that room of each child, on all workers", async () => {
-      const casts = [await gatherInChild(stage), await gatherInChild(stage)];
+      const casts = [await stage.gatherApart(), await stage.gatherApart()];
       const room = stage.name("room");
       for (const cast of casts) await stage.at(2).socket(cast.clients[2], (socket) => socket.join(room));
       await stage.at(0).parent("regex", (nsp) => nsp.to(room).emit("news", 1));
@@ -190,7 +162,7 @@ describeFabrics(
     });
 
     test("a namespace that was closed when its last client left is used again as before", async () => {
-      const first = await gatherInChild(stage);
+      const first = await stage.gatherApart();
       await leaveAll(stage, first);
       const cast = await stage.gather({ nsp: first.nsp });
       for (const [slot, client] of cast.clients.entries()) client.answer("question", slot);
@@ -204,33 +176,12 @@ describeFabrics(
     });
 
     testLimited(stage, "members of a namespace used again", {
-      holds: async () => {
-        const { count, responses } = await askServersTwice(stage);
-        assert.equal(count, 4);
-        assert.deepEqual(responses, [1, 2, 3]);
-      },
-      instead: async () => {
-        const { count, responses } = await askServersTwice(stage);
-        assert.equal(count, 7);
-        assert.deepEqual(responses, [1, 1, 2, 2, 3, 3]);
-      },
-    });
-
-    testLimited(stage, "acknowledgements after a close", {
-      holds: async () => {
-        const { error, responses } = await askWithoutTheClosed(stage);
-        assert.equal(error, null);
-        assert.deepEqual(responses, [0, 1, 2]);
-      },
-      instead: async () => {
-        const { error, responses } = await askWithoutTheClosed(stage);
-        assert.equal((error as Error).message, "operation has timed out");
-        assert.deepEqual(responses, [0, 1, 2]);
-      },
+      holds: async () => assert.deepEqual(await askServersTwice(stage, 4), [1, 2, 3]),
+      instead: async () => assert.deepEqual(await askServersTwice(stage, 7), [1, 1, 2, 2, 3, 3]),
     });
 
     test("a socket that was connecting while its namespace was closed hears of the other workers", async () => {
-      const cast = await gatherInChild(stage);
+      const cast = await stage.gatherApart();
       const { nsp } = cast;
       const key = stage.name("hold");
       const connecting = stage.connectAnywhere({ nsp, auth: { hold: key } });
@@ -257,5 +208,4 @@ describeFabrics(
       assert.deepEqual(await stage.hear(stays, [late, next]), [news, news]);
     });
   },
-  { serverOptions: { cleanupEmptyChildNamespaces: true } },
-);
+};

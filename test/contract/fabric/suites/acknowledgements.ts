@@ -3,18 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { timed } from "../../support/stopwatch.js";
-import type { Transport } from "./support/client.js";
-import { CommandError } from "./support/control-server.js";
-import { describeFabrics, testLimited } from "./support/describe-fabrics.js";
-import type { ModernClient } from "./support/modern-client.js";
-import { callback } from "./support/recorded-calls.js";
-import type { Cast, ClientOptions, Four, Stage } from "./support/stage.js";
+import { timed } from "../../../support/stopwatch.js";
+import type { Transport } from "../support/client.js";
+import type { Suite } from "../support/describe-fabrics.js";
+import type { ModernClient } from "../support/modern-client.js";
+import { callback } from "../support/recorded-calls.js";
+import type { Cast, ClientOptions, Four, Stage } from "../support/stage.js";
 
 /** Longer than any answer takes. */
 const longMs = 10_000;
 /** A time that is waited for to its end. */
-const shortMs = 150;
+const _shortMs = 150;
 /** What needs no waiting is there by then. */
 const promptMs = 2_000;
 
@@ -35,15 +34,9 @@ function sorted(responses: unknown): unknown {
   return responses.toSorted();
 }
 
-/** Both forms of what a broadcast says when not all have answered. */
-function assertTimedOut(error: unknown): asserts error is Error {
-  assert.ok(error instanceof Error);
-  assert.equal(error.message, "operation has timed out");
-}
-
-describeFabrics(
-  "Acknowledgements of broadcasts",
-  (stage) => {
+export const acknowledgements: Suite = {
+  title: "Acknowledgements of broadcasts",
+  define(stage) {
     test("the callback gets one response per client, of all workers", async () => {
       await gatherAnswering(stage);
       const [error, responses] = await stage
@@ -102,21 +95,6 @@ describeFabrics(
       assert.deepEqual(responses, ["other", "other", "other", "other"]);
     });
 
-    testLimited(stage, "local with acknowledgements", {
-      holds: async () => {
-        await gatherAnswering(stage);
-        assert.deepEqual(await stage.at(2).io((io) => io.local.timeout(longMs).emitWithAck("question")), [2]);
-      },
-      instead: async () => {
-        await gatherAnswering(stage);
-        const [error, responses] = await stage
-          .at(2)
-          .io<[unknown, unknown]>((io) => io.local.timeout(shortMs).emit("question", callback));
-        assertTimedOut(error);
-        assert.deepEqual(responses, [2]);
-      },
-    });
-
     test("clients of every transport and of Engine.IO 3 answer", async () => {
       await gatherAnswering(stage, { transports: ["polling", "upgraded", "old websocket", "old polling"] });
       const responses = await stage.at(0).io((io) => io.timeout(longMs).emitWithAck("question"));
@@ -139,54 +117,6 @@ describeFabrics(
           String(answer),
         );
       for (const client of cast.clients) assert.deepEqual((await client.ear.take("question")).slice(0, 2), sent);
-    });
-
-    test("one client that does not answer ends it after the timeout, with the responses of the others", async () => {
-      await gatherAnswering(stage, { silent: [2] });
-      const [error, responses] = await stage
-        .at(0)
-        .io<[unknown, unknown]>((io) => io.timeout(shortMs).emit("question", callback));
-      assertTimedOut(error);
-      assert.deepEqual(sorted(responses), [0, 1, 3]);
-    });
-
-    test("emitWithAck rejects with the responses of the others in the error", async () => {
-      await gatherAnswering(stage, { silent: [0] });
-      await assert.rejects(
-        stage.at(0).io((io) => io.timeout(shortMs).emitWithAck("question")),
-        (error) => {
-          assert.ok(error instanceof CommandError);
-          assertTimedOut(error);
-          assert.deepEqual(sorted(error.responses), [1, 2, 3]);
-          return true;
-        },
-      );
-    });
-
-    test("a client that leaves without an answer is waited for until the timeout", async () => {
-      const cast = await gatherAnswering(stage, { silent: [3] });
-      const asked = stage.at(0).io<[unknown, unknown]>((io) => io.timeout(4 * shortMs).emit("question", callback));
-      await cast.clients[3].ear.take("question");
-      await stage.leave(cast.clients[3]);
-      const [error, responses] = await asked;
-      assertTimedOut(error);
-      assert.deepEqual(sorted(responses), [0, 1, 2]);
-    });
-
-    test("an answer after the timeout changes nothing, and the next broadcast is answered as ever", async () => {
-      const cast = await gatherAnswering(stage, { silent: [2] });
-      let acknowledge: (value: unknown) => void = () => {};
-      const late = cast.clients[2] as ModernClient;
-      late.socket.on("question", (give: (value: unknown) => void) => {
-        acknowledge = give;
-      });
-      const [error] = await stage.at(0).io<[unknown]>((io) => io.timeout(shortMs).emit("question", callback));
-      assertTimedOut(error);
-      acknowledge("late");
-      late.answer("again", 2);
-      for (const slot of [0, 1, 3] as const) cast.clients[slot].answer("again", slot);
-      const responses = await stage.at(0).io((io) => io.timeout(longMs).emitWithAck("again"));
-      assert.deepEqual(sorted(responses), [0, 1, 2, 3]);
     });
 
     test("a broadcast to nobody is answered at once, with no responses", async () => {
@@ -225,5 +155,4 @@ describeFabrics(
       }
     });
   },
-  { serverOptions: { allowEIO3: true } },
-);
+};

@@ -1,0 +1,25 @@
+/** Values that go from worker to worker as they are: not to clients, who get what a parser makes of them. */
+
+export const keptValues: Readonly<Record<string, unknown>> = {
+  "a string with emoji": "Grüße 🚦",
+  "an empty string": "",
+  numbers: [0, -0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER],
+  "a bigint": 2n ** 70n,
+  booleans: [true, false],
+  null: null,
+  undefined: undefined,
+  "undefined in an array": [1, undefined, 3],
+  "an undefined property": { there: 1, empty: undefined },
+  "a date": new Date(1_700_000_000_123),
+  "a map": new Map<unknown, unknown>([["key", { value: new Map([[1, 2]]) }]]),
+  "a set": new Set([1, "1", new Date(0)]),
+  "a regular expression": /sig(nal)?box/giu,
+  "a buffer": Buffer.from([0, 1, 254, 255]),
+  "an empty buffer": Buffer.alloc(0),
+  "buffers in an object": { list: [Buffer.from("a"), { deep: Buffer.from("b") }] },
+  "a typed array": new Float64Array([1.5, -2.25]),
+  "an array buffer": new Uint8Array([1, 2, 3]).buffer,
+  "an error": new RangeError("out of range"),
+  "a nested object": { a: { b: { c: [{ d: "deep" }] } } },
+  "a megabyte": "x".repeat(1_048_576),
+};
