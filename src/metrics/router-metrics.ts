@@ -47,7 +47,7 @@ export class RouterMetrics {
       ),
       unsentFrames: this.#counter(
         "unsent_frames_total",
-        "Frames that workers gave up because they had no way to the router for too long.",
+        "Frames that workers gave up: more than maxOutboxBytes waited, in a burst or while the router was away.",
       ),
       unroutableResponses: this.#counter(
         "unroutable_responses_total",

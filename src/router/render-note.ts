@@ -8,6 +8,8 @@ import type { RouterNote } from "./router-effects.js";
 export interface NoteLine {
   readonly level: RouterNoteLevel;
   readonly text: string;
+  /** What has happened, and to whom: lines that repeat each other have the same, whatever numbers are in them. */
+  readonly kind: string;
   /** Slot of the worker that it is about; undefined when that is not known. */
   readonly aboutWorker: number | undefined;
 }
@@ -20,7 +22,12 @@ const dutyTexts = {
 
 export function renderNote(note: RouterNote): NoteLine {
   const aboutWorker = note.place === undefined ? undefined : parsePlace(note.place)?.workerSlot;
-  return { ...describe(note, `worker ${aboutWorker ?? "?"}`), aboutWorker };
+  return { ...describe(note, `worker ${aboutWorker ?? "?"}`), kind: describeKind(note), aboutWorker };
+}
+
+function describeKind(note: RouterNote): string {
+  const what = note.type === "refused" ? `refused ${note.refusal}` : note.type;
+  return note.place === undefined ? what : `${what} ${note.place}`;
 }
 
 function describe(note: RouterNote, worker: string): Pick<NoteLine, "level" | "text"> {
@@ -56,7 +63,9 @@ function describe(note: RouterNote, worker: string): Pick<NoteLine, "level" | "t
     case "unsent":
       return {
         level: "warn",
-        text: `${worker} had no way to the router for too long: ${countMessages(note.lostFrames)} for other workers ${wasOrWere(note.lostFrames)} thrown away`,
+        text:
+          `${worker} has given up ${countMessages(note.lostFrames)} for other workers: in a burst, or while the router was ` +
+          "away, more than maxOutboxBytes waited. The clients of the other workers have to reconnect",
       };
     case "flooded":
       return {

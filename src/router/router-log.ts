@@ -28,9 +28,9 @@ export class RouterLog {
   say(line: NoteLine): void {
     if (ranks[line.level] < ranks[this.#settings?.level ?? leastLevelSaid]) return;
     // What is told of as it comes and goes makes sense only whole; a warning is one even when it is not repeated.
-    const heldBack = line.level === "warn" ? this.#repeats.admit(line.text, performance.now()) : 0;
+    const heldBack = line.level === "warn" ? this.#repeats.admit(line.kind, performance.now()) : 0;
     if (heldBack === undefined) return;
-    const text = heldBack === 0 ? line.text : `${line.text} (and ${heldBack} times before)`;
+    const text = heldBack === 0 ? line.text : `${line.text} (and ${heldBack} more like it before)`;
     if (this.#settings === null) {
       this.#send({ type: "router:note", level: line.level, text });
       return;

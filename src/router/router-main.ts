@@ -16,6 +16,8 @@ import { WorkerPorts } from "./worker-ports.js";
 const reportIntervalMs = 1_000;
 /** Part of an outbox that what is volatile may use: behind more than that it would be stale. */
 const volatileShare = 1 / 4;
+/** And when this much waits: what is volatile is stale then. */
+const mostVolatileBytes = 8 * 1024 * 1024;
 const stalledAfterMs = 2_000;
 /** A worker that lost its router is back within a second; requests, which wait for it, time out after 5 s. */
 const expectBackMs = 3_000;
@@ -73,7 +75,10 @@ class RouterProcess {
       {
         hostKey: init.hostKey,
         incarnation: randomBytes(incarnationBytes).toString("base64url"),
-        outbox: { maxBytes: init.maxOutboxBytes, maxVolatileBytes: Math.ceil(init.maxOutboxBytes * volatileShare) },
+        outbox: {
+          maxBytes: init.maxOutboxBytes,
+          maxVolatileBytes: Math.min(Math.ceil(init.maxOutboxBytes * volatileShare), mostVolatileBytes),
+        },
         maxRoomsPerPort: init.maxRoomsPerWorker,
         stalledAfterMs,
         expectBackMs,
@@ -82,7 +87,7 @@ class RouterProcess {
         onNote: (note) => log.say(renderNote(note)),
         onServerError: (error) => {
           const text = `a worker could not be let in: ${error.message}; it tries again`;
-          log.say({ level: "warn", text, aboutWorker: undefined });
+          log.say({ level: "warn", text, kind: "server-error", aboutWorker: undefined });
         },
       },
     );
@@ -128,7 +133,7 @@ class RouterProcess {
   #failUnexpectedly(thrown: unknown): void {
     const text = `the router failed: ${describeThrown(thrown)}`;
     if (this.#log === undefined) console.error(text);
-    else this.#log.say({ level: "error", text, aboutWorker: undefined });
+    else this.#log.say({ level: "error", text, kind: "failed", aboutWorker: undefined });
     void this.#end(1);
   }
 

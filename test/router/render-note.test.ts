@@ -24,8 +24,12 @@ describe("a note becomes a line with its level", () => {
       "info",
       /^worker 70 has missed 1 message, .*closes its clients' connections/,
     ],
-    [{ type: "unsent", place, lostFrames: 1 }, "warn", /^worker 70 .*: 1 message for other workers was thrown away$/],
-    [{ type: "unsent", place, lostFrames: 5 }, "warn", /: 5 messages for other workers were thrown away$/],
+    [
+      { type: "unsent", place, lostFrames: 1 },
+      "warn",
+      /^worker 70 has given up 1 message for other workers: in a burst, .*maxOutboxBytes.*clients of the other workers have to/,
+    ],
+    [{ type: "unsent", place, lostFrames: 5 }, "warn", /given up 5 messages for other workers/],
     [{ type: "flooded", place }, "info", /^worker 70 .*maxRoomsPerWorker.*gets every message/],
     [{ type: "not-flooded", place }, "info", /^worker 70 announces its rooms again$/],
     [{ type: "not-back", place, lostFrames: 0 }, "warn", /^worker 70 has not come back .* until it does$/],
@@ -64,6 +68,30 @@ test("a place that cannot be read is a worker that is not known", () => {
   assert.deepEqual(renderNote({ type: "port-up", place: "ho t??" }), {
     level: "debug",
     text: "worker ? has connected to the router",
+    kind: "port-up ho t??",
     aboutWorker: undefined,
+  });
+});
+
+describe("lines that repeat each other are of one kind", () => {
+  const kindOf = (note: RouterNote): string => renderNote(note).kind;
+  const other = encodePlace({ hostKey: "host", workerSlot: 71 });
+
+  test("whatever number is in them", () => {
+    const first = kindOf({ type: "unsent", place, lostFrames: 1 });
+    assert.equal(kindOf({ type: "unsent", place, lostFrames: 2 }), first);
+  });
+
+  test("but not those of another worker, of another type, or of another refusal", () => {
+    const kinds = [
+      kindOf({ type: "unsent", place, lostFrames: 1 }),
+      kindOf({ type: "unsent", place: other, lostFrames: 1 }),
+      kindOf({ type: "not-back", place, lostFrames: 1 }),
+      kindOf({ type: "refused", place, refusal: "badFrame", reason: "a" }),
+      kindOf({ type: "refused", place, refusal: "notExpected", reason: "a" }),
+      kindOf({ type: "refused", place: undefined, refusal: "badFrame", reason: "a" }),
+    ];
+    assert.equal(new Set(kinds).size, kinds.length);
+    assert.equal(kindOf({ type: "refused", place, refusal: "badFrame", reason: "b" }), kinds[3]);
   });
 });
