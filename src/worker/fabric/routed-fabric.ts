@@ -121,7 +121,10 @@ export class RoutedFabric {
     if (this.#channel !== undefined) return;
     this.#place = place;
     for (const endpoint of this.#endpoints) this.#nameEndpoint(endpoint, place);
-    const events: RouterChannelEvents = { onLost: () => this.#noteLost() };
+    const events: RouterChannelEvents = {
+      onLost: () => this.#noteLost(),
+      onUnreachable: (path, error) => this.#noteUnreachable(path, error),
+    };
     this.#channel = new RouterChannel(this.session, place, socketPath, events);
     if (this.#endpoints.size > 0) this.#channel.open();
     for (const callback of this.#whenPlaced.splice(0)) callback();
@@ -273,6 +276,13 @@ export class RoutedFabric {
       case "router-restarted":
         log.warn("a new router: an unknown number of messages between workers went with the former one");
         break;
+  #noteUnreachable(path: string, error: Error): void {
+    this.#options.log.warn(
+      `the router cannot be reached at ${path} (${error.message}): clients of this worker are served, messages to other ` +
+        "workers wait, up to maxOutboxBytes. It is tried on and on",
+    );
+  }
+
       case "reconnected":
         log.warn(
           "the connection to the router was interrupted: messages may be missing, clients are told to come back",

@@ -10,10 +10,14 @@ const readBufferBytes = 256 * 1024;
 const fastRetryMs = 25;
 const fastRetries = 120;
 const slowRetryMs = 500;
+/** A router that dies is there again long before: when this has passed, something is wrong that somebody should know. */
+const unreachableAfterMs = 5_000;
 
 export interface RouterChannelEvents {
   /** The connection ended that had been welcome. */
   readonly onLost: () => void;
+  /** No connection could be made for a while, and this is why; once until there is one again. */
+  readonly onUnreachable: (socketPath: string, error: Error) => void;
 }
 
 export class RouterChannel {
@@ -30,6 +34,8 @@ export class RouterChannel {
   #retryTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #isSlow = false;
+  #unreachableSinceMs: number | undefined;
+  #hasToldUnreachable = false;
 
   constructor(session: HostSession, place: string, socketPath: string, events: RouterChannelEvents) {
     this.#session = session;
@@ -48,6 +54,7 @@ export class RouterChannel {
     this.#isClosed = true;
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
+    this.#unreachableSinceMs = undefined;
     this.#socket?.destroy();
   }
 
@@ -86,12 +93,26 @@ export class RouterChannel {
     socket.unref();
     socket.once("connect", () => {
       this.#isConnected = true;
+      this.#unreachableSinceMs = undefined;
       this.#session.connected(this.#place);
       this.#flush();
     });
     // Always followed by `close`.
-    socket.on("error", () => {});
+    socket.on("error", (error) => {
+      if (!this.#isConnected && !this.#isClosed) this.#noteUnreachable(error);
+    });
     socket.once("close", () => this.#noteClosed(socket));
+  }
+
+  #noteUnreachable(error: Error): void {
+    const nowMs = performance.now();
+    if (this.#unreachableSinceMs === undefined) {
+      this.#unreachableSinceMs = nowMs;
+      this.#hasToldUnreachable = false;
+    }
+    if (this.#hasToldUnreachable || nowMs - this.#unreachableSinceMs < unreachableAfterMs) return;
+    this.#hasToldUnreachable = true;
+    this.#events.onUnreachable(this.#socketPath, error);
   }
 
   #read(socket: Socket, bytes: number): void {

@@ -19,7 +19,11 @@ const frame = encodeBroadcast({ body: Buffer.alloc(1_000) });
 const frameCount = 5_000;
 
 /** A session and its channel, as the fabric joins them. */
-function openChannel(socketPath: string, onWelcome: () => void): { session: HostSession; channel: RouterChannel } {
+function openChannel(
+  socketPath: string,
+  onWelcome: () => void,
+  onUnreachable: (socketPath: string, error: Error) => void = () => {},
+): { session: HostSession; channel: RouterChannel } {
   const session: HostSession = new HostSession(
     {
       workerId: uidOf(ownPlace, "worker"),
@@ -38,7 +42,7 @@ function openChannel(socketPath: string, onWelcome: () => void): { session: Host
       },
     },
   );
-  const channel: RouterChannel = new RouterChannel(session, ownPlace, socketPath, { onLost: () => {} });
+  const channel: RouterChannel = new RouterChannel(session, ownPlace, socketPath, { onLost: () => {}, onUnreachable });
   channel.open();
   return { session, channel };
 }
@@ -91,4 +95,44 @@ describe("the connection to a router that ends while much waits for it", { timeo
     await arrived;
     assert.equal(session.queuedBytes, 0);
   });
+});
+
+test("a router that cannot be reached for five seconds is told of once, until it could be", {
+  timeout: 30_000,
+}, async (t) => {
+  const directory = mkdtempSync(path.join(tmpdir(), "channel-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const socketPath = path.join(directory, "router.sock");
+  const events = new EventEmitter();
+  const told: [string, string | undefined][] = [];
+  // A worker's own handles keep it running, never the channel's.
+  const keptRunning = setInterval(() => {}, 1_000);
+  t.after(() => clearInterval(keptRunning));
+  const startedMs = performance.now();
+  const { channel } = openChannel(
+    socketPath,
+    () => events.emit("welcome"),
+    (where, error: NodeJS.ErrnoException) => {
+      told.push([where, error.code]);
+      events.emit("told");
+    },
+  );
+  t.after(() => channel.close());
+  await once(events, "told");
+  assert.ok(performance.now() - startedMs >= 5_000);
+  // Two more attempts at least.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.deepEqual(told, [[socketPath, "ENOENT"]]);
+
+  let connection: Socket | undefined;
+  const router = listen(socketPath, (socket) => {
+    connection = socket;
+  });
+  await once(events, "welcome");
+  const lostMs = performance.now();
+  router.close();
+  connection?.destroy();
+  await once(events, "told");
+  assert.ok(performance.now() - lostMs >= 5_000, "the time counts from anew");
+  assert.equal(told.length, 2);
 });
