@@ -192,11 +192,11 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
   maxOutboxBytes: {
     group: "Limits and timeouts",
     kind: wholeNumber(65_536, 1_073_741_824),
-    defaultValue: 33_554_432,
+    defaultValue: 268_435_456,
     placeholder: "BYTES",
     description:
       "Bytes that may wait for one worker in the router, and for the router in one worker (fabric routed); beyond it " +
-      "messages are lost, which is counted, and the clients of that worker reconnect.",
+      "messages are lost, which is counted, and the clients that may have missed some reconnect.",
   },
   maxRoomsPerWorker: {
     group: "Limits and timeouts",

@@ -19,7 +19,7 @@ import { SlotTable } from "./slot-table.js";
 
 /** Limits of the router; the defaults are those of `signalbox start`. */
 export interface AdapterPrimaryOptions {
-  /** Bytes that may wait for one worker before they are given up and counted; 32 MiB by default. */
+  /** Bytes that may wait for one worker before they are given up and counted; 256 MiB by default. */
   readonly maxOutboxBytes?: number;
   /** Rooms of one worker beyond which it gets every message instead; 200,000 by default. */
   readonly maxRooms?: number;
@@ -51,7 +51,7 @@ export function setupPrimary(options: AdapterPrimaryOptions = {}): void {
     );
   }
   if (isSetUp) return;
-  const { maxOutboxBytes = 32 * 1024 * 1024, maxRooms = 200_000 } = options;
+  const { maxOutboxBytes = 256 * 1024 * 1024, maxRooms = 200_000 } = options;
   for (const [name, value] of Object.entries({ maxOutboxBytes, maxRooms })) {
     if (!Number.isSafeInteger(value) || value <= 0) throw new RangeError(`${name} must be a whole number above 0`);
   }

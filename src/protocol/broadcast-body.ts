@@ -11,6 +11,9 @@ import { FrameError } from "./frame.js";
 
 export const partTypes = { webSocketText: 0, bytes: 1 } as const;
 
+/** Most parts of a packet: text and attachments. */
+export const maxBroadcastParts = 65_535;
+
 /** The packet as a value (`v8.serialize`), for fleets whose workers have different parsers. */
 export const valueParserId = 0xff_ff_ff_ff;
 /** `socket.io-parser`, which a server has unless it is given another. */

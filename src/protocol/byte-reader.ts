@@ -41,6 +41,11 @@ export class ByteReader {
     return this.bytes.readUInt32BE(this.skip(4));
   }
 
+  /** Counts that go on for the life of a process: 48 bits do not run out. */
+  u48(): number {
+    return this.bytes.readUIntBE(this.skip(6), 6);
+  }
+
   /** ASCII of known length: uids. */
   ascii(count: number): string {
     const at = this.skip(count);

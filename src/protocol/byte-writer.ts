@@ -48,6 +48,13 @@ export class ByteWriter {
     return this;
   }
 
+  /** Counts that go on for the life of a process: 48 bits do not run out. */
+  u48(value: number): this {
+    const at = this.#reserve(6);
+    this.#bytes.writeUIntBE(value, at, 6);
+    return this;
+  }
+
   raw(bytes: Uint8Array): this {
     const at = this.#reserve(bytes.length);
     this.#bytes.set(bytes, at);

@@ -9,13 +9,18 @@ const smallestBuffer = 4_096;
 
 export class FrameSplitter {
   readonly #take: TakeFrame;
-  readonly #maxFrameBytes: number;
+  #maxFrameBytes: number;
   /** Beginning of a frame that has not arrived whole: the first `#heldBytes` of it. */
   #held: Buffer = Buffer.alloc(0);
   #heldBytes = 0;
 
   constructor(take: TakeFrame, limit = maxFrameBytes) {
     this.#take = take;
+    this.#maxFrameBytes = limit;
+  }
+
+  /** Frames from the next on may be this long. */
+  setLimit(limit: number): void {
     this.#maxFrameBytes = limit;
   }
 

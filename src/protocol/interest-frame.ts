@@ -1,7 +1,7 @@
 /**
  * What a worker announces of one namespace: rooms that got their first local member, or lost their last. Pure.
  *
- * `u32 sequence`, the namespace, `u32 changes`, and for each `u8 joined`, `u16 length` and the room's bytes.
+ * `u48 sequence`, the namespace, `u32 changes`, and for each `u8 joined`, `u16 length` and the room's bytes.
  */
 
 import { ByteReader } from "./byte-reader.js";
@@ -25,7 +25,7 @@ export class InterestFrameWriter {
   #count = 0;
 
   constructor(sequence: number, namespace: string) {
-    this.#writer = new ByteWriter(frameKinds.interest, 0, 1_024).u32(sequence).text(namespace);
+    this.#writer = new ByteWriter(frameKinds.interest, 0, 1_024).u48(sequence).text(namespace);
     this.#countAt = this.#writer.length;
     this.#writer.u32(0);
   }
@@ -59,7 +59,7 @@ export function readInterestFrame(
   take: (roomKey: string, isJoined: boolean, roomStart: number, roomEnd: number) => void,
 ): number {
   const reader = new ByteReader(bytes, start + frameHeadBytes, end);
-  const sequence = reader.u32();
+  const sequence = reader.u48();
   const namespaceBytes = reader.u16();
   const namespaceAt = reader.skip(namespaceBytes);
   begin(bytes.toString("latin1", namespaceAt, namespaceAt + namespaceBytes));

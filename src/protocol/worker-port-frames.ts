@@ -68,9 +68,9 @@ export function encodeWorkerToRouter(message: WorkerToRouter): Buffer {
     case "pong":
       return new ByteWriter(frameKinds.pong).u32(message.token).finish();
     case "joins-done":
-      return new ByteWriter(frameKinds.joinsDone).u32(message.count).finish();
+      return new ByteWriter(frameKinds.joinsDone).u48(message.count).finish();
     case "unsent":
-      return new ByteWriter(frameKinds.unsent).u32(message.frames).finish();
+      return new ByteWriter(frameKinds.unsent).u48(message.frames).finish();
   }
 }
 
@@ -106,9 +106,9 @@ function readWorkerToRouter(kind: number | undefined, reader: ByteReader): Worke
     case frameKinds.pong:
       return { type: "pong", token: reader.u32() };
     case frameKinds.joinsDone:
-      return { type: "joins-done", count: reader.u32() };
+      return { type: "joins-done", count: reader.u48() };
     case frameKinds.unsent:
-      return { type: "unsent", frames: reader.u32() };
+      return { type: "unsent", frames: reader.u48() };
     default:
       return undefined;
   }
@@ -137,7 +137,7 @@ export function encodeRouterToWorker(message: RouterToWorker): Buffer {
     case "place-resumed":
       return new ByteWriter(frameKinds.placeResumed).ascii(message.place).finish();
     case "interest-taken":
-      return new ByteWriter(frameKinds.interestTaken).u32(message.sequence).finish();
+      return new ByteWriter(frameKinds.interestTaken).u48(message.sequence).finish();
     case "ping":
       return new ByteWriter(frameKinds.ping).u32(message.token).finish();
     case "routed": {
@@ -147,7 +147,7 @@ export function encodeRouterToWorker(message: RouterToWorker): Buffer {
       return writer.finish();
     }
     case "lost":
-      return new ByteWriter(frameKinds.lost).u32(message.frames).u32(message.joinsSent).finish();
+      return new ByteWriter(frameKinds.lost).u48(message.frames).u48(message.joinsSent).finish();
   }
 }
 
@@ -181,13 +181,13 @@ function readRouterToWorker(kind: number | undefined, reader: ByteReader): Route
     case frameKinds.placeResumed:
       return { type: "place-resumed", place: reader.ascii(placeLength) };
     case frameKinds.interestTaken:
-      return { type: "interest-taken", sequence: reader.u32() };
+      return { type: "interest-taken", sequence: reader.u48() };
     case frameKinds.ping:
       return { type: "ping", token: reader.u32() };
     case frameKinds.routed:
       return readRouted(reader);
     case frameKinds.lost:
-      return { type: "lost", frames: reader.u32(), joinsSent: reader.u32() };
+      return { type: "lost", frames: reader.u48(), joinsSent: reader.u48() };
     default:
       return undefined;
   }

@@ -3,8 +3,8 @@
  * I/O and reads no clock, so that a whole host runs on virtual time in a test. It never reads what a packet says.
  */
 
-import { commands, readCommand, readRequestHead, readResponsePlace } from "../protocol/exchange-frames.js";
-import { acceptedVersions, FrameError, frameKinds, protocolVersion } from "../protocol/frame.js";
+import { commands, readCommand, readRequestHead, readResponsePlace, requests } from "../protocol/exchange-frames.js";
+import { acceptedVersions, FrameError, frameKinds, maxFrameBytes, protocolVersion } from "../protocol/frame.js";
 import { FrameSplitter } from "../protocol/frame-splitter.js";
 import { readInterestFrame } from "../protocol/interest-frame.js";
 import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
@@ -37,12 +37,16 @@ export interface RouterSettings {
   readonly expectBackMs: number;
 }
 
+/** Whoever has not introduced itself sends no more than that, and has this long for it. */
+const maxHelloBytes = 4_096;
+const helloTimeoutMs = 5_000;
 /** One write takes about this much: what waits longer stays where the outbox's bound sees it. */
 const maxWriteBytes = 256 * 1024;
 
 interface Connection {
   readonly id: number;
   readonly splitter: FrameSplitter;
+  readonly openedMs: number;
   port: Port | undefined;
   isRefused: boolean;
   farewell: Buffer | undefined;
@@ -110,7 +114,8 @@ export class RouterCore {
     const take = (bytes: Buffer, start: number, end: number): void => this.#takeFrame(connection, bytes, start, end);
     const connection: Connection = {
       id,
-      splitter: new FrameSplitter(take),
+      splitter: new FrameSplitter(take, maxHelloBytes),
+      openedMs: this.#nowMs,
       port: undefined,
       isRefused: false,
       farewell: undefined,
@@ -187,6 +192,10 @@ export class RouterCore {
     for (const port of this.ports) {
       if (port.connection === undefined) this.#giveUpIfOverdue(port);
       else this.#checkPulse(port);
+    }
+    for (const connection of this.#connections.values()) {
+      const isOverdue = connection.port === undefined && nowMs - connection.openedMs >= helloTimeoutMs;
+      if (isOverdue && !connection.isRefused) this.#refuse(connection, "notExpected", "no hello came in 5 s");
     }
     this.#releaseHeld();
   }
@@ -276,6 +285,7 @@ export class RouterCore {
     port.workerId = workerId;
     port.isStalled = false;
     connection.port = port;
+    connection.splitter.setLimit(maxFrameBytes);
     this.#portByPlace.set(place, port);
     this.#forwarding.updateFlooded();
     this.#delivery.tellUrgently(port, {
@@ -318,6 +328,7 @@ export class RouterCore {
       case "unsent":
         this.counters.unsentFrames += message.frames;
         this.#effects.note({ type: "unsent", place: port.place, lostFrames: message.frames });
+        this.#tellOthersOfLoss(port);
         break;
       case "hello":
       case undefined:
@@ -369,8 +380,10 @@ export class RouterCore {
     this.#view.read(bytes, start, end);
     // All of it is checked now: when a held request is passed on, there is nobody to refuse.
     this.#view.checkRooms();
-    readRequestHead(bytes, this.#view.bodyStart, end);
-    if (this.#isAnyExpected() && this.#held.hold(port.place, bytes, start, end, this.#nowMs)) return;
+    const { type } = readRequestHead(bytes, this.#view.bodyStart, end);
+    // A broadcast must not be overtaken by the next: it does not wait, and who is expected back gets it without being asked.
+    const mayWait = type !== requests.broadcast && this.#isAnyExpected();
+    if (mayWait && this.#held.hold(port.place, bytes, start, end, this.#nowMs)) return;
     this.#forwardRequest(port, bytes, start, end);
   }
 
@@ -398,6 +411,16 @@ export class RouterCore {
       return;
     }
     this.#delivery.push(port, bytes, start, end, false);
+  }
+
+  /**
+   * What a worker threw away before it came here was for others: for whom, nobody knows. Each of them has to take it that
+   * its clients have missed something.
+   */
+  #tellOthersOfLoss(port: Port): void {
+    for (const other of this.#portByPlace.values()) {
+      if (other !== port) this.#delivery.tell(other, { type: "lost", frames: 0, joinsSent: other.joinsSent });
+    }
   }
 
   /** What the worker missed held news of members too: it gets them anew. */

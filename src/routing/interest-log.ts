@@ -180,6 +180,13 @@ export class InterestLog {
     }
   }
 
+  /** Whoever waits need not wait any more. */
+  release(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resolve();
+  }
+
   /** The connection is gone. */
   stop(): void {
     this.#isConnected = false;

@@ -6,9 +6,9 @@
 import { FrameQueue } from "./frame-queue.js";
 
 export interface OutboxLimits {
-  /** Frames that are kept may take up this much. */
+  /** Frames that are kept may take up this much; a single one that is longer may be alone. */
   readonly maxBytes: number;
-  /** Beyond this, volatile frames are dropped: what is current soon is not worth a queue. */
+  /** Volatile frames that would make more than this wait are dropped: what is current soon is not worth a queue. */
   readonly maxVolatileBytes: number;
 }
 
@@ -75,12 +75,14 @@ export class Outbox {
   }
 
   #admit(frameBytes: number, isVolatile: boolean): PushResult {
-    const bytes = this.#frames.queuedBytes + frameBytes;
-    if (isVolatile && (bytes > this.#limits.maxVolatileBytes || this.#lostFrames > 0)) {
+    const limit = isVolatile ? this.#limits.maxVolatileBytes : this.#limits.maxBytes;
+    const waiting = this.#frames.queuedBytes;
+    // A frame that nothing waits before is let in, however long it is: its own limit is another.
+    if (this.#lostFrames === 0 && (waiting === 0 || waiting + frameBytes <= limit)) return "queued";
+    if (isVolatile) {
       this.droppedVolatile++;
       return "dropped";
     }
-    if (this.#lostFrames === 0 && bytes <= this.#limits.maxBytes) return "queued";
     // Once something is lost, nothing is kept until the receiver has been told: it has to start anew anyway.
     this.#lostFrames += this.#loseQueued(1);
     return "lost";

@@ -45,7 +45,7 @@ describe("defaults", () => {
       keepAliveTimeoutMs: 65_000,
       maxHeadBytes: 16_384,
       maxPendingConnections: 4096,
-      maxOutboxBytes: 33_554_432,
+      maxOutboxBytes: 268_435_456,
       maxRoomsPerWorker: 200_000,
       slowStartMs: 10_000,
       restartBackoffMinMs: 500,

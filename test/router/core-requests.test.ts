@@ -115,7 +115,7 @@ describe("while a worker is expected, a request waits", () => {
     const { harness, A, B } = makeHost();
     harness.core.expect("hostAD", harness.nowMs);
     A.send(encodeRequest(A.uid(), 1));
-    B.send(encodeRequest(B.uid(), 1, { type: requests.broadcast }));
+    B.send(encodeRequest(B.uid(), 1));
     A.send(encodeRequest(A.uid(), 2));
     assert.deepEqual([readAsked(A), B.readBodies()], [{}, []]);
     const D = harness.join("hostAD", { isComplete: false });
@@ -125,6 +125,15 @@ describe("while a worker is expected, a request waits", () => {
     assert.deepEqual(readAsked(A), { 1: all, 2: all });
     assert.deepEqual(readAsked(B), { 1: ["hostAA", "hostAC", "hostAD"] });
     assert.equal(D.readBodies().length, 3);
+  });
+
+  test("but not a broadcast with acknowledgement, which others must not overtake: who is expected gets it, unasked", () => {
+    const { harness, A, B } = makeHost();
+    harness.core.expect("hostAD", harness.nowMs);
+    A.send(encodeRequest(A.uid(), 1, { type: requests.broadcast }));
+    assert.deepEqual(readAsked(A), { 1: ["hostAB", "hostAC"] });
+    assert.equal(B.readBodies().length, 1);
+    assert.equal(harness.join("hostAD").readBodies().length, 1);
   });
 
   test("also for a new worker that nobody expected", () => {

@@ -42,14 +42,15 @@ class Model {
   }
 
   push(frame: ModelFrame): PushResult {
-    const bytes = this.bytes + frame.bytes;
-    if (frame.isVolatile && (this.untold > 0 || bytes > limits.maxVolatileBytes)) {
-      this.droppedVolatile++;
-      return "dropped";
-    }
-    if (this.untold === 0 && bytes <= limits.maxBytes) {
+    const limit = frame.isVolatile ? limits.maxVolatileBytes : limits.maxBytes;
+    const isAlone = this.frames.length === 0;
+    if (this.untold === 0 && (isAlone || this.bytes + frame.bytes <= limit)) {
       this.frames.push(frame);
       return "queued";
+    }
+    if (frame.isVolatile) {
+      this.droppedVolatile++;
+      return "dropped";
     }
     this.lose(1);
     return "lost";

@@ -16,7 +16,7 @@ import { warnAboutUnsupportedOptions } from "./unsupported-options.js";
 
 /** Limits of one worker; the defaults are those of `signalbox start`. */
 export interface AdapterOptions {
-  /** Bytes that may wait for the router before they are given up and counted; 32 MiB by default. */
+  /** Bytes that may wait for the router before they are given up and counted; 256 MiB by default. */
   readonly maxOutboxBytes?: number;
   /** Rooms of one worker beyond which it gets every message instead of announcing them; 200,000 by default. */
   readonly maxRooms?: number;
@@ -51,7 +51,7 @@ function createFactory(options: AdapterOptions): AdapterFactory {
   return withAddressedSockets(create, () => generateId?.());
 }
 
-function createProgramFabric({ maxOutboxBytes = 32 * 1024 * 1024, maxRooms = 200_000 }: AdapterOptions): RoutedFabric {
+function createProgramFabric({ maxOutboxBytes = 256 * 1024 * 1024, maxRooms = 200_000 }: AdapterOptions): RoutedFabric {
   for (const [name, value] of Object.entries({ maxOutboxBytes, maxRooms })) {
     if (!Number.isSafeInteger(value) || value <= 0) throw new RangeError(`${name} must be a whole number above 0`);
   }

@@ -200,7 +200,9 @@ export class FrameReceiver implements SessionEndpoint {
   }
 
   #respond(head: RequestHead, type: number, value: Buffer): void {
-    this.#fabric.sendFrame(encodeResponse(head.uid, this.uid, head.requestId, type, value));
+    const isSent = this.#fabric.sendFrame(encodeResponse(head.uid, this.uid, head.requestId, type, value));
+    // The asker is told, instead of waiting until its time is up.
+    if (!isSent) this.#respond(head, responses.failed, encodeValue("its answer is too long"));
   }
 }
 

@@ -1,6 +1,12 @@
 /** Puts what one namespace has for other workers into the session's outbox, each message as one frame. */
 
-import { measureBroadcastBody, valueParserId, writeBroadcastBody } from "../../protocol/broadcast-body.js";
+import {
+  maxBroadcastParts,
+  measureBroadcastBody,
+  partTypes,
+  valueParserId,
+  writeBroadcastBody,
+} from "../../protocol/broadcast-body.js";
 import {
   encodeRoomsCommand,
   type RequestType,
@@ -16,6 +22,8 @@ import { encodeValue } from "./values.js";
 import type { WirePacket } from "./wire-packet.js";
 
 const nobody: readonly Buffer[] = [];
+/** About what a socket takes at once. */
+const earlyFlushBytes = 256 * 1024;
 const noValue = Buffer.alloc(0);
 
 /** Shared by all namespaces of a worker: rooms have the same names in them. */
@@ -40,11 +48,20 @@ export class FrameSender {
   sendBroadcast(packet: Packet, wire: WirePacket, selection: Selection): void {
     const { session } = this.#fabric;
     const doAllParse = session.doAllParse(this.#local.name, this.#local.parserId);
-    const parts = doAllParse ? wire.parts : [{ type: 1, bytes: encodeValue([packet.type, packet.data]) }];
+    const parts = doAllParse
+      ? wire.parts
+      : [{ type: partTypes.bytes, bytes: encodeValue([packet.type, this.#local.readAsClient(packet)]) }];
     const parserId = doAllParse ? this.#local.parserId : valueParserId;
     const bodyBytes = measureBroadcastBody(parts);
+    if (parts.length > maxBroadcastParts) {
+      this.#fabric.refuseMessage(bodyBytes);
+      return;
+    }
     const bodyAt = this.#reserve(frameKinds.broadcast, selection, bodyBytes);
-    if (bodyAt !== undefined) writeBroadcastBody(session.target, bodyAt, parserId, parts);
+    if (bodyAt === undefined) return;
+    writeBroadcastBody(session.target, bodyAt, parserId, parts);
+    // A turn that says much begins to say it early.
+    if (session.queuedBytes > earlyFlushBytes) this.#fabric.flush();
   }
 
   /** Leaves at once: who hears that a room was joined, by whatever way, may send to it from another worker. */

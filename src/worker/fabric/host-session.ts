@@ -109,6 +109,12 @@ export class HostSession {
     this.#ledger.loseRouter();
   }
 
+  /** Nobody is left here: what waits for the router need not wait any more. */
+  release(): void {
+    this.#interest.release();
+    this.#ledger.loseRouter();
+  }
+
   takeWrites(): Buffer[] {
     this.#isAwake = false;
     if (this.#splitter === undefined) return [];

@@ -75,16 +75,27 @@ export class LocalNamespace {
     return this.#server.encoder.encode(packet);
   }
 
-  /** The packet that a client would read from these parts; undefined when they are none. */
-  decode(encoded: readonly (string | Buffer)[]): Packet | undefined {
+  /** The packet that a client would read from these parts; undefined when it would read none. */
+  decode(encoded: readonly EncodedPart[]): Packet | undefined {
     const { Decoder } = this.#server._parser;
-    const decoder: PacketDecoder = new Decoder();
+    // The limit (10 by default) is there for what clients send; this comes from the application.
+    const decoder: PacketDecoder = new Decoder({ maxAttachments: Number.POSITIVE_INFINITY });
     let packet: Packet | undefined;
     decoder.on("decoded", (decoded) => {
       packet = decoded as Packet;
     });
-    for (const part of encoded) decoder.add(part);
+    try {
+      for (const part of encoded) decoder.add(part);
+    } catch {
+      // A parser that does not read what it writes: whoever asked goes without.
+      return undefined;
+    }
     return packet;
+  }
+
+  /** The arguments of an event as a client would read them. */
+  readAsClient(packet: Packet): unknown[] {
+    return this.decode(this.encode(packet))?.data ?? packet.data;
   }
 
   /** Whether anybody would get a message; cheap, and asked before anything is copied. */
@@ -115,7 +126,10 @@ export class LocalNamespace {
   write(selection: Pick<Selection, "rooms" | "except">, packet: WirePacket, readPacket: () => unknown): void {
     this.forEachSocket(selection.rooms, selection.except, (socket) => {
       const face = socket as unknown as SocketFace;
-      if (socket.listenersAnyOutgoing().length > 0) face.notifyOutgoingListeners?.(readPacket());
+      if (socket.listenersAnyOutgoing().length > 0) {
+        const read = readPacket();
+        if (read !== undefined) face.notifyOutgoingListeners?.(read);
+      }
       packet.writeTo(face.client.conn);
     });
   }

@@ -6,7 +6,7 @@ import { valueParserId } from "../../protocol/broadcast-body.js";
 /** What Socket.IO asks of a parser. */
 export interface SocketIoParser {
   readonly Encoder: new (...args: never[]) => PacketEncoder;
-  readonly Decoder: new (...args: never[]) => PacketDecoder;
+  readonly Decoder: new (options: { readonly maxAttachments: number }) => PacketDecoder;
 }
 
 export interface PacketEncoder {
@@ -14,7 +14,7 @@ export interface PacketEncoder {
 }
 
 /** Text, or what the application gave as binary: a Buffer, another view, or an ArrayBuffer. */
-export type EncodedPart = string | ArrayBufferView<ArrayBuffer> | ArrayBuffer;
+export type EncodedPart = string | ArrayBufferView | ArrayBuffer;
 
 export interface PacketDecoder {
   on(event: "decoded", listener: (packet: unknown) => void): unknown;

@@ -150,8 +150,8 @@ export class RoutedAdapter extends Base {
       return;
     }
     const { timeout } = selection.flags;
-    // First: what cannot be sent is thrown back before anybody has got it.
-    const value = encodeValue([packet.type, packet.data, timeout]);
+    // As clients will read it: what toJSON says, and without what no client gets, is the same for all of them.
+    const value = encodeValue([packet.type, this.#local.readAsClient(packet), timeout]);
     let clients = 0;
     this.#local.broadcastWithAck(
       packet,

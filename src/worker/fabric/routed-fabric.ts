@@ -45,6 +45,9 @@ const leaveCooldownMs = 1_000;
 /** The router answers within a millisecond or so; a join must not wait for one that is gone. */
 const joinLimitMs = 1_000;
 
+/** When this much waits, what is volatile is stale. */
+const mostVolatileBytes = 8 * 1024 * 1024;
+
 const addressCharacters = /^[A-Za-z0-9_-]+$/;
 
 /** What adapters add up: the part of `FabricCounts` that is theirs. */
@@ -94,7 +97,10 @@ export class RoutedFabric {
     this.session = new HostSession(
       {
         workerId: randomBytes(15).toString("base64url"),
-        outbox: { maxBytes: maxOutboxBytes, maxVolatileBytes: Math.ceil(maxOutboxBytes / 4) },
+        outbox: {
+          maxBytes: maxOutboxBytes,
+          maxVolatileBytes: Math.min(Math.ceil(maxOutboxBytes / 4), mostVolatileBytes),
+        },
         leaveCooldownMs,
         maxRooms,
         joinLimitMs,
@@ -179,9 +185,14 @@ export class RoutedFabric {
     };
   }
 
-  sendFrame(frame: Buffer): void {
-    if (frame.length > maxFrameBytes) this.refuseMessage(frame.length);
-    else this.session.send(frame);
+  /** False when it is too long. */
+  sendFrame(frame: Buffer): boolean {
+    if (frame.length > maxFrameBytes) {
+      this.refuseMessage(frame.length);
+      return false;
+    }
+    this.session.send(frame);
+    return true;
   }
 
   /** A message that cannot be sent to other workers. */
@@ -210,6 +221,7 @@ export class RoutedFabric {
     if (this.#endpoints.size > 0) return;
     stopFlushingBeforeClientWrites(this.flush);
     this.#channel?.close();
+    this.session.release();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
@@ -264,6 +276,13 @@ export class RoutedFabric {
     );
   }
 
+  #noteUnreachable(path: string, error: Error): void {
+    this.#options.log.warn(
+      `the router cannot be reached at ${path} (${error.message}): clients of this worker are served, messages to other ` +
+        "workers wait, up to maxOutboxBytes. It is tried on and on",
+    );
+  }
+
   #note(note: SessionNote): void {
     const { log } = this.#options;
     switch (note.type) {
@@ -276,13 +295,6 @@ export class RoutedFabric {
       case "router-restarted":
         log.warn("a new router: an unknown number of messages between workers went with the former one");
         break;
-  #noteUnreachable(path: string, error: Error): void {
-    this.#options.log.warn(
-      `the router cannot be reached at ${path} (${error.message}): clients of this worker are served, messages to other ` +
-        "workers wait, up to maxOutboxBytes. It is tried on and on",
-    );
-  }
-
       case "reconnected":
         log.warn(
           "the connection to the router was interrupted: messages may be missing, clients are told to come back",
@@ -290,14 +302,18 @@ export class RoutedFabric {
         this.#resynchronise();
         break;
       case "overflowed":
-        log.warn("what waits for the router exceeds maxOutboxBytes: it is given up, and counted");
+        log.warn(
+          "what waits for the router exceeds maxOutboxBytes: it is given up, and counted; the clients of other workers are told to come back",
+        );
         break;
       case "unreadable":
         this.noteUnreadable(note.reason);
         break;
       case "missed":
         log.warn(
-          `${note.frames} messages for this worker were given up while it did not read: its clients are told to come back`,
+          note.frames === 0
+            ? "another worker had to give up messages, and for whom is not known: the clients of this worker are told to come back"
+            : `${note.frames} messages for this worker were given up while it did not read: its clients are told to come back`,
         );
         this.#resynchronise();
         break;

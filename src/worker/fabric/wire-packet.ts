@@ -99,7 +99,7 @@ export class WirePacket {
 }
 
 /** The same memory as bytes, whatever the elements of the view are. */
-function toBuffer(data: ArrayBufferView<ArrayBuffer> | ArrayBuffer): Buffer {
+function toBuffer(data: ArrayBufferView | ArrayBuffer): Buffer {
   if (data instanceof ArrayBuffer) return Buffer.from(data);
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
