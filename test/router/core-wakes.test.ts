@@ -23,4 +23,3 @@ describe("a worker's connection while a write to it is under way", () => {
     assert.equal(harness.core.hasWrites(receiver.id), true);
   });
 });
-});
