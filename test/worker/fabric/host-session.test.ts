@@ -206,8 +206,8 @@ test("after a socketsJoin, the rooms that it brought are told, then that it is d
   assert.equal(harness.session.hasWrites, false);
   harness.session.written(blocks);
   const text = Buffer.concat(blocks);
-  assert.deepEqual([text[4], text[text.length - 5]], [frameKinds.interest, 0]);
-  assert.equal(readFrameKind(text, text.length - 10), frameKinds.joinsDone);
+  assert.deepEqual([text[4], text[text.length - 7]], [frameKinds.interest, 0]);
+  assert.equal(readFrameKind(text, text.length - 12), frameKinds.joinsDone);
 });
 
 describe("a refusal", () => {
