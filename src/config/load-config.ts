@@ -1,4 +1,4 @@
-/** Reads the environment and the config file and gives the resolved configuration; no other file reads process.env. */
+/** Reads the environment and the config file and gives the resolved configuration; no other file reads settings from process.env. */
 
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";

@@ -1,11 +1,17 @@
 /** setupPrimary(): a router beside a program that forks its own workers, and that does not notice it otherwise. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { type AdapterProgram, startAdapterProgram } from "../support/adapter-program.js";
+import { findFreePorts } from "../support/cli-process.js";
 import { waitUntilGone } from "../support/host.js";
+
+function readEnvironment(pid: number): Readonly<Record<string, string>> {
+  const pairs = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
+}
 
 /** The one router of a program whose workers have met. */
 function readRouter(program: AdapterProgram): number {
@@ -92,6 +98,15 @@ test("a router that dies is replaced, which the program's owner can read on stde
   assert.deepEqual(await waitUntilGone([former], 2_000), []);
   assert.deepEqual(await program.meet(1, 2), [2]);
   assert.notEqual(readRouter(program), former);
+});
+
+test("an inspector that NODE_OPTIONS asks for is the program's, not the router's", async () => {
+  // node:cluster counts on from it for the workers.
+  const port = await findFreePorts(3);
+  await using program = startAdapterProgram({ NODE_OPTIONS: `--inspect=${port}` });
+  assert.deepEqual(await program.meet(1, 2), [2]);
+  assert.equal(readEnvironment(readRouter(program)).NODE_OPTIONS, undefined);
+  assert.doesNotMatch(program.stderr, /^signalbox:/m);
 });
 
 describe("the router and its directory are gone", () => {
