@@ -143,7 +143,9 @@ export class Applications {
     const host = this.#host;
     const meant = type === requests.serverSideEmit ? { rooms: nobody, except: nobody } : selection;
     const what = { 1: "fetchSockets", 2: "serverSideEmit", 3: "broadcast with acks" }[type];
-    const message = this.#createMessage(what, "request", worker, adapter.namespace, meant);
+    // The others may wait for a worker that is expected back, and are overtaken.
+    const lane = type === requests.broadcast ? "message" : "request";
+    const message = this.#createMessage(what, lane, worker, adapter.namespace, meant);
     const { required, sockets } = this.#findRequired(message);
     const request = new SimulatedRequest(message, adapter, limitMs, required, sockets);
     host.requests.add(request);

@@ -25,6 +25,10 @@ function checkWorker(host: SimulatedHost, worker: SimulatedWorker): void {
   if (worker.pendingJoins > 0) observer.fail(`${worker.pendingJoins} joins on ${name} never come back`);
   if (worker.toldLosses.length > 0)
     observer.fail(`${name} was not told of ${worker.toldLosses.join(" and ")} lost frames`);
+  // What was given up with others needs no word of its own.
+  if (worker.othersLosses > 0 && session.counters.missedFrames === 0) {
+    observer.fail(`${name} was not told that other workers lost what was for it`);
+  }
   checkMembers(host, worker);
   const wanted = countWantedRooms(worker);
   if (session.announcedRooms !== wanted) {
@@ -68,8 +72,8 @@ function countWantedRooms(worker: SimulatedWorker): number {
 }
 
 /** What workers threw away, the router was told; unless one of them is not there any more to be asked. */
-function checkUnsent({ observer, router, livingWorkers, deaths, cuts }: SimulatedHost): void {
-  if (router === undefined || deaths > 0 || cuts > 0) return;
+function checkUnsent({ observer, router, livingWorkers, faults }: SimulatedHost): void {
+  if (router === undefined || faults > 0) return;
   const unsent = livingWorkers.reduce((sum, worker) => sum + worker.session.counters.unsentFrames, 0);
   if (router.core.counters.unsentFrames !== unsent) {
     observer.fail(

@@ -8,7 +8,7 @@ const isFull = process.env.TEST_SIZE === "full";
 const firstSeed = 1;
 const seedCount = isFull ? 4_000 : 500;
 const seedsPerTest = isFull ? 500 : 125;
-const steps = 200;
+const steps = 150;
 
 describe("one host on virtual time", { timeout: 600_000 }, () => {
   for (let from = firstSeed; from < firstSeed + seedCount; from += seedsPerTest) {

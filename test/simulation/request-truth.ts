@@ -8,12 +8,14 @@ import type { VirtualTime } from "./virtual-time.js";
 
 /** What the judge of requests asks of the host. */
 export interface HostView {
-  /** Since when the worker has not run. */
-  stoppedSinceMs(worker: WorkerRecord): number | undefined;
-  isAlive(worker: WorkerRecord): boolean;
   /** Why an answer of somebody may have been kept away since then; undefined when nothing happened. */
   findExcuse(asker: WorkerRecord, sinceMs: number): string | undefined;
   lastResumedMs(worker: WorkerRecord): number;
+  isAlive(worker: WorkerRecord): boolean;
+  /** Whether the router was there since then, ran, and had all its workers for longer. */
+  isRouterSteadySince(timeMs: number): boolean;
+  /** Whether the router was not stopped since then: one that was has not yet heard who answers it again. */
+  hasRouterRunSince(timeMs: number): boolean;
 }
 
 /** A shorter time than this is too short for an answer. */
@@ -110,7 +112,7 @@ export class RequestTruth {
     this.complete++;
     const { message, answered, asker } = request;
     const since = request.openedMs - guardMs;
-    if (!message.sender.isSteadySince(since)) return;
+    if (!message.sender.isSteadySince(since) || !this.#host.hasRouterRunSince(since)) return;
     // Whoever stops to serve the namespace forgets who else does.
     if (!message.sender.adapters.includes(asker) || asker.openSinceMs > request.openedMs) return;
     const staying = request.requiredSockets.filter(({ adapter, id }) => adapter.sockets.has(id));
@@ -151,7 +153,21 @@ export class RequestTruth {
   }
 
   #checkLost({ message, openedMs }: SimulatedRequest): void {
-    if (message.sender.isSteadySince(openedMs)) this.#observer.fail(`${message} lost its router, which was there`);
+    // News of a loss may have waited for the worker when it connected.
+    if (message.sender.isSteadySince(openedMs - shortLimitMs))
+      this.#observer.fail(`${message} lost its router, which was there`);
+  }
+
+  /** A worker died a while ago: whoever waits for nobody else does not wait any more. */
+  checkNoneWaitsForDead(diedMs: number): void {
+    for (const request of this.#open.values()) {
+      const { message, openedMs, required, answered } = request;
+      const since = openedMs - guardMs;
+      if (openedMs > diedMs || message.rooms.size > 0 || message.isLossy || request.silent.size > 0) continue;
+      if (!message.sender.isSteadySince(since) || !this.#host.isRouterSteadySince(since)) continue;
+      if (!required.every(({ uid, worker }) => answered.has(uid) || !this.#host.isAlive(worker))) continue;
+      this.#observer.fail(`${message} still waits, ${(this.#time.nowMs - diedMs).toFixed(0)} ms after a death`);
+    }
   }
 
   /** The router of this worker is gone: what it was asked is not to be waited for. */

@@ -47,7 +47,7 @@ export async function runSeed({ seed, steps, writeTrace }: SeedOptions): Promise
   probe(host, history);
   await run.forMs(probeMs);
   // A ping, or its answer, may be on its way at any moment.
-  await run.until(() => host.isSilent, restLimitMs, "there is always something to write");
+  await run.until(() => isSilent(host), restLimitMs, "there is always something to write");
   checkAtRest(host);
   const { truth, observer, settings } = host;
   return {
@@ -56,6 +56,10 @@ export async function runSeed({ seed, steps, writeTrace }: SeedOptions): Promise
     requests: host.requests.ended,
     profile: settings.profile,
   };
+}
+
+function isSilent(host: SimulatedHost): boolean {
+  return host.livingWorkers.every(({ session }) => !session.hasWrites && session.queuedBytes === 0);
 }
 
 /** Everybody sends to every room, and asks everybody: all of it has to arrive now. */
@@ -68,7 +72,7 @@ function probe(host: SimulatedHost, history: History): void {
   for (const worker of host.livingWorkers) {
     for (const adapter of worker.adapters) {
       for (const room of rooms) {
-        if (host.random.chance(0.4))
+        if (host.random.chance(0.15))
           history.applications.emit(worker, adapter, { rooms: new Set([room]), except: nobody }, false, []);
       }
       history.applications.emit(worker, adapter, { rooms: nobody, except: nobody }, false, []);
@@ -99,7 +103,7 @@ class Run {
       }
       this.#step();
       // Promises of joins are resolved between two moments.
-      if (host.pendingJoins > 0) await undefined;
+      if (host.pendingJoins > 0) await Promise.resolve();
     }
   }
 

@@ -1,17 +1,29 @@
 /** One host: a router, workers, and the supervisor that starts them again and tells the router of them; all on virtual time. */
 
 import { encodePlace } from "../../src/address/address.js";
+import type { Port } from "../../src/router/port.js";
 import { Observer } from "./observer.js";
 import type { AdapterRecord, Message, WorkerRecord } from "./records.js";
 import { type HostView, RequestTruth } from "./request-truth.js";
 import { SeededRandom } from "./seeded-random.js";
-import { chooseSettings, hostKey, type SimulationSettings, stalledAfterMs } from "./settings.js";
+import {
+  chooseSettings,
+  expectBackMs,
+  hostKey,
+  type SimulationSettings,
+  stalledAfterMs,
+  tickIntervalMs,
+} from "./settings.js";
 import { SimulatedConnection } from "./simulated-connection.js";
 import { type RouterSurroundings, SimulatedRouter } from "./simulated-router.js";
 import { SimulatedWorker, type WorkerSurroundings } from "./simulated-worker.js";
+import { Supervisor } from "./supervisor.js";
 import { Truth } from "./truth.js";
 import { VirtualTime } from "./virtual-time.js";
 import type { WorkerChannel } from "./worker-channel.js";
+
+/** News of a death has come to everybody who runs, however slow the wire is. */
+const newsLimitMs = 800;
 
 export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, HostView {
   readonly time = new VirtualTime();
@@ -24,20 +36,16 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
   readonly workers: (SimulatedWorker | undefined)[] = [];
   router: SimulatedRouter | undefined;
   /** What happened to it so far, which decides what may be counted exactly. */
-  deaths = 0;
-  cuts = 0;
+  faults = 0;
   /** From when on nobody is to get what he does not want. */
   exactSinceMs = Number.POSITIVE_INFINITY;
-  /** Places of workers that serve clients, as the supervisor knows them. */
-  readonly #places = new Set<string>();
+  readonly #supervisor: Supervisor;
   readonly #lives: number[] = [];
   #routerLives = 0;
   #lastConnectionId = 0;
-  /** What the present router was told first; undefined before that. */
-  #expectedPlaces: ReadonlySet<string> | undefined;
-  #lastNewsMs = 0;
   /** When a router was last missing, stopped, or new. */
   #routerDisturbedMs = 0;
+  #routerResumedMs = 0;
 
   constructor(seed: number, writeTrace: ((line: string) => void) | undefined) {
     this.random = new SeededRandom(seed);
@@ -45,6 +53,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     this.observer = new Observer(this.time, writeTrace);
     this.truth = new Truth(this.observer);
     this.requests = new RequestTruth(this.time, this.observer, this);
+    this.#supervisor = new Supervisor(this.time, this.random);
     this.observer.log?.(`seed ${seed}: ${JSON.stringify(this.settings)}`);
     this.#spawnRouter();
     for (let slot = 0; slot < this.settings.workers; slot++) this.#spawnWorker(slot);
@@ -70,12 +79,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     return true;
   }
 
-  /** Nobody has anything to write. */
-  get isSilent(): boolean {
-    return this.livingWorkers.every(({ session }) => !session.hasWrites && session.queuedBytes === 0);
-  }
-
-  // The supervisor.
+  // Processes that start.
 
   #spawnWorker(slot: number): void {
     const life = (this.#lives[slot] ?? 0) + 1;
@@ -92,33 +96,17 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
   #spawnRouter(): void {
     const router = new SimulatedRouter(this, ++this.#routerLives);
     this.router = router;
-    this.#expectedPlaces = undefined;
     this.#routerDisturbedMs = this.time.nowMs;
-    router.process.after(this.random.between(1, 150), () => {
-      const places = [...this.#places];
-      this.#expectedPlaces = new Set(places);
-      this.#lastNewsMs = this.time.nowMs;
-      router.process.after(this.random.between(0, 5), () => {
-        this.observer.log?.(`${router.incarnation} listens, and expects ${places.join(" ")}`);
-        router.listen(places);
-      });
+    this.#supervisor.startRouter(router, (places) => {
+      this.observer.log?.(`${router.incarnation} listens, and expects ${places.join(" ")}`);
     });
-  }
-
-  /** News for the router, in order. It gets none before its first message, which says it all. */
-  #tellRouter(tell: (router: SimulatedRouter) => void): void {
-    const { router } = this;
-    if (router === undefined || this.#expectedPlaces === undefined) return;
-    this.#lastNewsMs = Math.max(this.#lastNewsMs, this.time.nowMs + this.random.between(5, 8));
-    this.time.at(this.#lastNewsMs, () => router.process.after(0, () => tell(router)));
   }
 
   noteReady(worker: SimulatedWorker): void {
     this.observer.log?.(`${worker.name} is ready`);
     this.time.after(this.random.between(0, 2), () => {
       if (!worker.process.isAlive) return;
-      this.#places.add(worker.place);
-      this.#tellRouter((router) => router.expect(worker.place));
+      this.#supervisor.add(worker.place);
     });
   }
 
@@ -128,12 +116,13 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     const worker = this.workers[slot];
     if (worker === undefined) return;
     this.observer.log?.(`${worker.name} is killed`);
-    this.deaths++;
+    this.faults++;
     worker.kill();
     this.workers[slot] = undefined;
+    const diedMs = this.time.nowMs;
+    this.time.after(newsLimitMs, () => this.requests.checkNoneWaitsForDead(diedMs));
     this.time.after(this.random.between(0, 20), () => {
-      this.#places.delete(worker.place);
-      this.#tellRouter((router) => router.forget(worker.place));
+      this.#supervisor.remove(worker.place);
       this.time.after(this.random.between(30, 500), () => this.#spawnWorker(slot));
     });
   }
@@ -142,9 +131,9 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     const { router } = this;
     if (router === undefined) return;
     this.observer.log?.(`${router.incarnation} is killed`);
-    this.deaths++;
+    this.faults++;
     this.router = undefined;
-    this.#expectedPlaces = undefined;
+    this.#supervisor.noteRouterEnded();
     this.#routerDisturbedMs = this.time.nowMs;
     router.kill();
     this.truth.releaseRouter(router.process);
@@ -172,6 +161,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     this.time.after(forMs, () => {
       this.observer.log?.(`${router.incarnation} goes on`);
       router.process.resume();
+      this.#routerResumedMs = this.time.nowMs;
       if (this.router === router) this.#routerDisturbedMs = this.time.nowMs;
     });
   }
@@ -180,10 +170,10 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     const worker = this.workers[slot];
     if (worker?.connection === undefined) return;
     this.observer.log?.(`the connection of ${worker.name} is cut`);
-    this.cuts++;
+    this.faults++;
+    this.noteBroken(worker.connection);
     worker.connection.cut();
     worker.disturb();
-    this.truth.releaseConnection(worker.connection);
     this.truth.releaseWorker(worker);
   }
 
@@ -226,6 +216,12 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     this.workers.find((worker) => worker?.place === place)?.toldLosses.push(frames);
   }
 
+  noteUnsent(place: string): void {
+    for (const worker of this.livingWorkers) {
+      if (worker.place !== place && this.#findOwnPort(worker) !== undefined) worker.othersLosses++;
+    }
+  }
+
   noteNotBack(place: string): void {
     for (const worker of this.livingWorkers) {
       if (worker.place !== place) continue;
@@ -249,28 +245,36 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
   canReach(adapter: AdapterRecord, message: Message): boolean {
     const worker = this.#find(adapter.worker);
     if (worker === undefined) return false;
-    const { router } = this;
     // The next one is told at its start who is expected.
-    if (router?.isListening !== true) return (this.#expectedPlaces ?? this.#places).has(worker.place);
-    const port = router.findPort(worker.place);
+    if (this.router?.isListening !== true) return this.#supervisor.willExpect(worker.place);
+    const port = this.#findOwnPort(worker);
     if (port === undefined) return false;
-    const isItsOwn = port.connection === worker.connection?.id && worker.connection?.isBroken === false;
-    if (port.connection !== undefined && !isItsOwn) return false;
     return message.rooms.size > 0 || port.wantsAll || port.members.has(adapter.uid);
+  }
+
+  /** The port by which the worker gets its messages, now or when it is back; not one that its predecessor left. */
+  #findOwnPort({ place, connection }: SimulatedWorker): Port | undefined {
+    const port = this.router?.findPort(place);
+    const isItsOwn = port?.connection === connection?.id && connection?.isBroken === false;
+    return port?.connection === undefined || isItsOwn ? port : undefined;
   }
 
   // What the judge of requests asks.
 
-  stoppedSinceMs(worker: WorkerRecord): number | undefined {
-    return this.#find(worker)?.process.stoppedSinceMs;
+  lastResumedMs(worker: WorkerRecord): number {
+    return this.#find(worker)?.lastResumedMs ?? 0;
   }
 
   isAlive(worker: WorkerRecord): boolean {
     return this.#find(worker) !== undefined;
   }
 
-  lastResumedMs(worker: WorkerRecord): number {
-    return this.#find(worker)?.lastResumedMs ?? 0;
+  isRouterSteadySince(timeMs: number): boolean {
+    return this.hasRouterRunSince(timeMs) && this.#routerDisturbedMs + expectBackMs + tickIntervalMs < timeMs;
+  }
+
+  hasRouterRunSince(timeMs: number): boolean {
+    return this.router?.process.stoppedSinceMs === undefined && this.#routerResumedMs < timeMs;
   }
 
   #find(record: WorkerRecord): SimulatedWorker | undefined {
@@ -279,7 +283,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
 
   findExcuse(asker: WorkerRecord, sinceMs: number): string | undefined {
     if (!asker.isSteadySince(sinceMs - 1_000)) return "its worker was disturbed";
-    if (this.router === undefined || this.#routerDisturbedMs > sinceMs - 4_000) return "the router was disturbed";
+    if (!this.isRouterSteadySince(sinceMs)) return "the router was disturbed";
     for (const worker of this.livingWorkers) {
       if (worker.bornMs > sinceMs || worker.isSteadySince(sinceMs - 1_000)) continue;
       const { stoppedSinceMs } = worker.process;

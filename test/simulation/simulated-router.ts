@@ -19,6 +19,8 @@ export interface RouterSurroundings {
   noteGivenUp(place: string, messageId: number): void;
   /** A worker is being told of a loss. */
   noteLossTold(place: string, frames: number): void;
+  /** A worker has thrown away what was for others, who are told. */
+  noteUnsent(place: string): void;
   /** A worker that was expected did not come: nothing is kept for it any more. */
   noteNotBack(place: string): void;
   noteBroken(connection: SimulatedConnection): void;
@@ -243,6 +245,9 @@ export class SimulatedRouter {
         break;
       case "loss-told":
         this.#host.noteLossTold(note.place, note.lostFrames);
+        break;
+      case "unsent":
+        this.#host.noteUnsent(note.place);
         break;
       case "not-back":
         this.#settlePort(note.place, true);

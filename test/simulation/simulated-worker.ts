@@ -18,6 +18,7 @@ import type { Truth } from "./truth.js";
 import { SimulatedProcess, type VirtualTime } from "./virtual-time.js";
 import { type ChannelOwner, WorkerChannel } from "./worker-channel.js";
 import { WorkerSender } from "./worker-sender.js";
+import { WorkerWaits } from "./worker-waits.js";
 
 /** What a worker finds around it. */
 export interface WorkerSurroundings {
@@ -52,13 +53,13 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
   lastResumedMs = 0;
   /** Losses that the router has written to this worker, and that it has not read yet. */
   toldLosses: number[] = [];
+  /** How often another worker has thrown away what was for its siblings, and the news is on its way. */
+  othersLosses = 0;
   readonly sender: WorkerSender;
   readonly #host: WorkerSurroundings;
   readonly #channel: WorkerChannel;
+  readonly #waits: WorkerWaits;
   #disturbedMs: number;
-  #timerDueMs = Number.POSITIVE_INFINITY;
-  #timerTurn = 0;
-  #pendingJoins = 0;
 
   constructor(host: WorkerSurroundings, slot: number, place: string, life: number) {
     this.#host = host;
@@ -81,7 +82,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
       },
       {
         wake: () => this.#channel.wake(),
-        schedule: (dueMs) => this.#schedule(dueMs),
+        schedule: (dueMs) => this.#waits.schedule(dueMs),
         raise: (error) => observer.fail(`raised in ${this.name}: ${String(error)}`),
         refused: (code, reason, shouldReconnectNow) => {
           observer.log?.(`${this.name} is refused: ${code} ${reason}`);
@@ -92,6 +93,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
     );
     this.sender = new WorkerSender(this, limit);
     this.#channel = new WorkerChannel(this);
+    this.#waits = new WorkerWaits(this, host.time);
   }
 
   get connection(): SimulatedConnection | undefined {
@@ -111,7 +113,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
   }
 
   get pendingJoins(): number {
-    return this.#pendingJoins;
+    return this.#waits.pendingJoins;
   }
 
   get log(): ((text: string) => void) | undefined {
@@ -145,7 +147,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
       for (const socket of adapter.sockets.values()) this.truth.releaseSocket(socket);
     }
     this.#host.requests.forget(this);
-    this.#pendingJoins = 0;
+    this.#waits.pendingJoins = 0;
   }
 
   stop(): void {
@@ -166,7 +168,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
 
   isSteadySince(timeMs: number): boolean {
     if (!this.process.isAlive || this.process.stoppedSinceMs !== undefined) return false;
-    return this.toldLosses.length === 0 && this.#disturbedMs < timeMs;
+    return this.toldLosses.length === 0 && this.othersLosses === 0 && this.#disturbedMs < timeMs;
   }
 
   // Namespaces.
@@ -217,21 +219,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
   }
 
   awaitJoin(promise: Promise<void>, certain: () => void): void {
-    const { observer } = this.#host;
-    const deadlineMs = this.nowMs + joinLimitMs;
-    this.#pendingJoins++;
-    promise.then(
-      () => {
-        if (!this.process.isAlive) return;
-        this.#pendingJoins--;
-        if (this.nowMs > Math.max(deadlineMs, this.lastResumedMs) + 2) {
-          observer.fail(`a join on ${this.name} resolved ${(this.nowMs - deadlineMs).toFixed(1)} ms after its limit`);
-        }
-        // At its limit a join comes back without the router's word.
-        if (this.nowMs < deadlineMs) certain();
-      },
-      (error: unknown) => observer.fail(`a join on ${this.name} was rejected: ${String(error)}`),
-    );
+    this.#waits.awaitJoin(promise, certain);
   }
 
   // The connection.
@@ -247,6 +235,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
   noteConnected(): void {
     this.disturb();
     this.toldLosses = [];
+    this.othersLosses = 0;
   }
 
   noteDisconnected(): void {
@@ -255,19 +244,6 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
 
   noteSessionClosed(): void {
     this.#host.requests.checkNoneWaits(this);
-  }
-
-  #schedule(dueMs: number): void {
-    if (dueMs >= this.#timerDueMs) return;
-    this.#timerDueMs = dueMs;
-    const turn = ++this.#timerTurn;
-    this.process.after(Math.max(1, dueMs - this.nowMs), () => {
-      if (turn !== this.#timerTurn) return;
-      this.#timerDueMs = Number.POSITIVE_INFINITY;
-      this.session.tick(this.nowMs);
-      const nextMs = this.session.nextDueMs();
-      if (nextMs < Number.POSITIVE_INFINITY) this.#schedule(nextMs);
-    });
   }
 
   #note(note: SessionNote): void {
@@ -279,7 +255,10 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
         this.process.after(random.between(0, 20), () => this.#becomeReady());
         break;
       case "missed": {
-        const told = this.toldLosses.shift();
+        // Without a number: another worker lost what was for its siblings.
+        const told = note.frames === 0 ? 0 : this.toldLosses.shift();
+        // It may also have waited for a worker that was expected, before this one connected.
+        if (note.frames === 0) this.othersLosses = Math.max(0, this.othersLosses - 1);
         if (told !== note.frames)
           observer.fail(`${this.name} missed ${note.frames} frames, and the router lost ${told}`);
         this.#resynchronise();
@@ -287,6 +266,9 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
       }
       case "reconnected":
         this.#resynchronise();
+        break;
+      case "unreadable":
+        observer.fail(`${this.name} cannot read what another worker sent: ${note.reason}`);
         break;
       case "router-restarted":
       case "overflowed":
