@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chooseHostKey, encodePlace } from "../address/address.js";
+import { chooseHostKey, encodePlace, parsePlace } from "../address/address.js";
 import { describeBriefly, NotPrimaryError, RuntimeDirError } from "../errors.js";
 import { createPlaceAnswer, isPlaceQuestion } from "../protocol/adapter-messages.js";
 import type { RouterLogSink } from "./router-process.js";
@@ -30,12 +30,19 @@ const restart = { backoffMinMs: 500, backoffMaxMs: 30_000 };
 const hostKeyBytes = 3;
 
 /** Somebody else's program has no log of ours: what its owner must know goes where Node's own warnings go. */
-const printer: RouterLogSink = {
-  debug: () => {},
-  info: () => {},
-  warn: (text) => console.warn(`signalbox: ${text}`),
-  error: (text) => console.warn(`signalbox: ${text}`),
-};
+function createPrinter(slots: SlotTable<Worker>): RouterLogSink {
+  const print = (text: string, aboutWorker?: number): void =>
+    console.warn(`signalbox: ${nameWorker(text, aboutWorker, slots)}`);
+  return { debug: () => {}, info: () => {}, warn: print, error: print };
+}
+
+/** Slots are the fabric's own: the program knows its workers by node:cluster's ids, and its owner by their pids. */
+function nameWorker(text: string, slot: number | undefined, slots: SlotTable<Worker>): string {
+  if (slot === undefined) return text;
+  const worker = slots.find(slot);
+  const name = worker === undefined ? "a worker that has ended" : describeWorker(worker);
+  return text.replace(new RegExp(`\\bworker ${slot}\\b`), () => name);
+}
 
 let isSetUp = false;
 
@@ -58,6 +65,8 @@ export function setupPrimary(options: AdapterPrimaryOptions = {}): void {
   const socketPath = join(makePrivateDirectory(), "router.sock");
   isSetUp = true;
   const hostKey = chooseHostKey(randomBytes(hostKeyBytes).toString("base64url"));
+  const slots = new SlotTable<Worker>();
+  const printer = createPrinter(slots);
   const supervisor = new RouterSupervisor(
     {
       routerMain: fileURLToPath(new URL("../router/router-main.js", import.meta.url)),
@@ -70,27 +79,46 @@ export function setupPrimary(options: AdapterPrimaryOptions = {}): void {
   );
   // A worker that is told its place before the router listens tries until it does.
   void supervisor.start();
-  assignPlaces(supervisor, hostKey, socketPath);
+  assignPlaces(slots, printer, supervisor, hostKey, socketPath);
 }
 
-function assignPlaces(supervisor: RouterSupervisor, hostKey: string, socketPath: string): void {
-  const slots = new SlotTable<Worker>();
+function assignPlaces(
+  slots: SlotTable<Worker>,
+  printer: RouterLogSink,
+  supervisor: RouterSupervisor,
+  hostKey: string,
+  socketPath: string,
+): void {
   cluster.on("message", (worker, message: unknown) => {
     if (!isPlaceQuestion(message) || !worker.isConnected()) return;
     const slot = slots.take(worker);
     if (slot === undefined) {
-      printer.warn("there are more workers than places (4096): this one reaches no other");
+      printer.warn(`there are more workers than places (4096): ${describeWorker(worker)} reaches no other`);
       return;
     }
-    supervisor.expect(encodePlace({ hostKey, workerSlot: slot }));
     worker.send(createPlaceAnswer({ socketPath, hostKey, slot }), undefined, {}, () => {
       // It has ended in between: `exit` follows.
     });
+  });
+  // Not every worker that asks connects: one may make an adapter and not use it. Nobody is to wait for that one.
+  supervisor.on("reported", ({ ports }) => {
+    const connected = ports.map(({ place }) => place);
+    supervisor.remember(connected.filter((place) => isTaken(slots, place)));
   });
   cluster.on("exit", (worker) => {
     const slot = slots.release(worker);
     if (slot !== undefined) supervisor.forget(encodePlace({ hostKey, workerSlot: slot }));
   });
+}
+
+/** A report may have been under way while a worker ended. */
+function isTaken(slots: SlotTable<Worker>, place: string): boolean {
+  const slot = parsePlace(place)?.workerSlot;
+  return slot !== undefined && slots.find(slot) !== undefined;
+}
+
+function describeWorker(worker: Worker): string {
+  return `worker ${worker.id} (pid ${worker.process.pid})`;
 }
 
 /** For this user only; gone with the primary, or with the router when the primary is killed. */

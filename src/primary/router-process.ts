@@ -9,10 +9,10 @@ import { createRouterEnvironment } from "./router-environment.js";
 
 /** What is said about the router, and what it says itself; a logger has all of it. */
 export interface RouterLogSink {
-  debug(text: string): void;
-  info(text: string): void;
-  warn(text: string): void;
-  error(text: string): void;
+  debug(text: string, aboutWorker?: number): void;
+  info(text: string, aboutWorker?: number): void;
+  warn(text: string, aboutWorker?: number): void;
+  error(text: string, aboutWorker?: number): void;
 }
 
 export interface RouterProcessSettings {
@@ -123,7 +123,7 @@ export class RouterProcess {
         this.#unansweredPings = 0;
         break;
       case "router:note":
-        output[message.level](message.text);
+        output[message.level](message.text, message.aboutWorker);
         break;
       case "router:hello":
       case "router:report":

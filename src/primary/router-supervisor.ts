@@ -33,7 +33,7 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   readonly #settings: RouterSupervisorSettings;
   readonly #log: RouterLogSink;
   readonly #output: RouterLogSink;
-  /** Of all workers that serve clients. */
+  /** Of all workers that the next router is to wait for. */
   readonly #places = new Set<string>();
   #router: RouterProcess | undefined;
   /** This process has had its first message: it is told what changes. */
@@ -109,6 +109,12 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
     this.#places.add(place);
     // A router that has said nothing yet is told all places with its first message.
     if (this.#isToldOfChanges) this.#router?.send({ type: "router:expect", place });
+  }
+
+  /** These workers, and no others, have a way to the router that runs: the next one is to wait for them. */
+  remember(places: Iterable<string>): void {
+    this.#places.clear();
+    for (const place of places) this.#places.add(place);
   }
 
   /** A worker's process has ended. */

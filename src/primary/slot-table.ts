@@ -18,6 +18,14 @@ export class SlotTable<Worker> {
     return undefined;
   }
 
+  /** The worker that has this slot. */
+  find(slot: number): Worker | undefined {
+    for (const [worker, taken] of this.#slotByWorker) {
+      if (taken === slot) return worker;
+    }
+    return undefined;
+  }
+
   /** The worker has ended: answers the slot that is free again; undefined when it had none. */
   release(worker: Worker): number | undefined {
     const slot = this.#slotByWorker.get(worker);

@@ -83,8 +83,16 @@ export type MessageFromRouter =
   | { readonly type: "router:failed"; readonly reason: string }
   | { readonly type: "router:pong" }
   | RouterReport
-  /** A line for people, where there is no log to write it to. */
-  | { readonly type: "router:note"; readonly level: RouterNoteLevel; readonly text: string };
+  | RouterNoteLine;
+
+/** A line for people, where there is no log to write it to. */
+export interface RouterNoteLine {
+  readonly type: "router:note";
+  readonly level: RouterNoteLevel;
+  readonly text: string;
+  /** Slot of the worker that it is about, which it calls "worker" and that number. */
+  readonly aboutWorker?: number;
+}
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -144,7 +152,9 @@ export function parseMessageFromRouter(raw: unknown): MessageFromRouter | undefi
     case "router:note": {
       const level = routerNoteLevels.find((name) => name === raw.level);
       if (level === undefined || typeof raw.text !== "string") return undefined;
-      return { type: raw.type, level, text: raw.text };
+      const { aboutWorker } = raw;
+      if (aboutWorker !== undefined && !isCount(aboutWorker)) return undefined;
+      return { type: raw.type, level, text: raw.text, ...(aboutWorker !== undefined && { aboutWorker }) };
     }
     default:
       return undefined;

@@ -32,7 +32,8 @@ export class RouterLog {
     if (heldBack === undefined) return;
     const text = heldBack === 0 ? line.text : `${line.text} (and ${heldBack} more like it before)`;
     if (this.#settings === null) {
-      this.#send({ type: "router:note", level: line.level, text });
+      const { level, aboutWorker } = line;
+      this.#send({ type: "router:note", level, text, ...(aboutWorker !== undefined && { aboutWorker }) });
       return;
     }
     this.#logger ??= loadLogger(this.#settings);

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { type AdapterProgram, startAdapterProgram } from "../support/adapter-program.js";
 import { findFreePorts } from "../support/cli-process.js";
-import { waitUntilGone } from "../support/host.js";
+import { pause, waitUntilGone } from "../support/host.js";
 
 function readEnvironment(pid: number): Readonly<Record<string, string>> {
   const pairs = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
@@ -98,6 +98,21 @@ test("a router that dies is replaced, which the program's owner can read on stde
   assert.deepEqual(await waitUntilGone([former], 2_000), []);
   assert.deepEqual(await program.meet(1, 2), [2]);
   assert.notEqual(readRouter(program), former);
+});
+
+test("a new router waits for the workers that the former one had, and for nobody else; its warnings name them", async () => {
+  await using program = startAdapterProgram({ APP_WORKERS: "3", APP_UNUSED: "3" });
+  assert.deepEqual(await program.meet(1, 2), [2]);
+  await program.waitForPlace(3);
+  // The router reports once a second whom it has.
+  await pause(2_500);
+  const former = readRouter(program);
+  program.command("pause", 2);
+  process.kill(former, "SIGKILL");
+  await program.waitForStderr(/^signalbox: worker 2 \(pid \d+\) has not come back to the router/m);
+  assert.doesNotMatch(program.stderr, /worker 3|worker that has ended/);
+  program.command("resume", 2);
+  assert.deepEqual(await program.meet(1, 2), [2]);
 });
 
 test("an inspector that NODE_OPTIONS asks for is the program's, not the router's", async () => {

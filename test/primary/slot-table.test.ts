@@ -17,7 +17,9 @@ test("the slot of a worker that has ended is the next one's", () => {
   assert.equal(slots.release("b"), 1);
   assert.equal(slots.release("b"), undefined, "once");
   assert.equal(slots.release("stranger"), undefined);
+  assert.equal(slots.find(1), undefined);
   assert.deepEqual([slots.take("d"), slots.take("e")], [1, 3]);
+  assert.deepEqual([slots.find(0), slots.find(1), slots.find(9)], ["a", "d", undefined]);
 });
 
 test("there are as many slots as an address can name, and no more", () => {

@@ -19,6 +19,7 @@ const fromRouter: MessageFromRouter[] = [
   { type: "router:pong" },
   { type: "router:failed", reason: "no directory" },
   { type: "router:note", level: "warn", text: "worker 2 does not answer" },
+  { type: "router:note", level: "warn", text: "worker 2 does not answer", aboutWorker: 2 },
   { type: "router:report", counts, ports: [], announcedRooms: 0 },
   { type: "router:report", counts: { ...counts, framesIn: 3 }, ports: [port, port], announcedRooms: 7 },
 ];
@@ -73,6 +74,7 @@ describe("what is not whole is passed over", () => {
     ["a failure without a reason", { type: "router:failed" }],
     ["a note of a level that is none", { type: "router:note", level: "fatal", text: "x" }],
     ["a note of an inherited level", { type: "router:note", level: "constructor", text: "x" }],
+    ["a note about no slot", { type: "router:note", level: "warn", text: "x", aboutWorker: "2" }],
     ["a note without a text", { type: "router:note", level: "warn" }],
     ["a report without counts", { ...report, counts: undefined }],
     ["a report that misses one count", { ...report, counts: countsWithoutOne }],
