@@ -16,6 +16,10 @@ describe("a client that steps up from long-polling to WebSocket in the middle of
       await using server = await LocalServer.start("routed");
       let said = 0;
       let isOver = false;
+      server.io.on("connection", (socket) => {
+        // Before Engine.IO has written what waited for the new transport.
+        socket.conn.once("upgrade", () => server.io.emit("n", said++));
+      });
       const talk = (): void => {
         for (let count = 0; count < perTurn; count++) server.io.emit("n", said++);
         if (!isOver) setImmediate(talk);
@@ -197,7 +201,7 @@ describe("other kinds of clients", () => {
       "0102",
       event("end"),
     ]);
-    assert.ok(tcpSocketOf(socket).bytesWritten < 2 * long.length);
+    assert.ok(tcpSocketOf(socket).bytesWritten < long.length / 2);
   });
 
   test("one that could compress, where the server does not, gets them in one write as the others", async () => {

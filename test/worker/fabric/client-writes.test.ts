@@ -27,6 +27,19 @@ describe("messages of one turn", () => {
     );
   });
 
+  test("are those of everything that runs in it: ticks and promises too", async () => {
+    await using server = await LocalServer.start("routed");
+    const { client, socket } = await server.connect();
+    const writes = countWrites(tcpSocketOf(socket));
+    server.io.emit("a");
+    await Promise.resolve();
+    server.io.emit("b");
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    server.io.emit("c");
+    assert.deepEqual(await client.until(event("c")), [event("a"), event("b"), event("c")]);
+    assert.equal(writes.count, 1);
+  });
+
   test("of the next turn go in another", async () => {
     await using server = await LocalServer.start("routed");
     const { client, socket } = await server.connect();

@@ -147,6 +147,18 @@ describe("an outbox that overflows", () => {
     assert.deepEqual(namesOf(harness), []);
   });
 
+  test("is told although nothing else is to be said", () => {
+    const harness = new SessionHarness({ outbox });
+    for (let count = 0; count < 3; count++) harness.session.send(message);
+    harness.connect();
+    harness.session.closed();
+    for (let count = 0; count < 3; count++) harness.session.send(message);
+    harness.session.connected(ownPlace);
+    harness.read();
+    harness.hear(welcome);
+    assert.deepEqual(harness.read(), [{ type: "unsent", frames: 3 }]);
+  });
+
   test("is told once, to the router that lets us in, however many refuse", () => {
     const harness = new SessionHarness({ outbox });
     for (let count = 0; count < 3; count++) harness.session.send(message);

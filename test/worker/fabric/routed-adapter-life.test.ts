@@ -87,6 +87,16 @@ describe("a packet of another worker", () => {
   });
 });
 
+test("a packet of another worker is a text for whoever looks at texts", async () => {
+  await using fabric = await FabricPair.start();
+  const far = await fabric.b.connect();
+  const seen: unknown[] = [];
+  far.socket.conn.on("packetCreate", ({ data }) => seen.push(data));
+  fabric.a.io.emit("n", "é");
+  assert.deepEqual(await fabric.hear(far), [[event("n", "é")]]);
+  assert.deepEqual(seen, ['2["n","é"]', '2["heard"]']);
+});
+
 test("what a worker with another parser says reaches the clients here", async () => {
   await using fabric = await FabricPair.start({ b: { parser: msgpackParser } });
   const near = await fabric.a.connect();

@@ -48,6 +48,7 @@ describe("a client that does not read", () => {
       say(number);
     }
     assert.ok(tcpSocketOf(pair.socket).writableLength > 0, "the kernel's buffer is not full");
+    assert.ok((connectionOf(pair.socket).writeBuffer?.length ?? 0) > 2, "what comes later waits with Engine.IO");
     assert.deepEqual(await readOn(pair), [...names, "end"]);
   });
 
