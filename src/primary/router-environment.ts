@@ -1,4 +1,4 @@
-/** The environment of a router process: this one's, which is handed on and not read for anything else. */
+/** The environment of a router beside somebody else's program: the program's, handed on and not read for anything else. */
 
 /** Yarn's Plug'n'Play: without its loader a package in an archive cannot be read. */
 const plugAndPlay =

@@ -60,7 +60,7 @@ export class RouterProcess {
       this.#child = fork(settings.routerMain, [], {
         // Flags of the primary (an inspector's port, loaders, limits) are not meant for this process.
         execArgv: [],
-        env: createRouterEnvironment(),
+        ...(settings.isUnreferenced && { env: createRouterEnvironment() }),
         stdio: ["ignore", "pipe", "pipe", "ipc", ...(settings.isLogShared ? [1] : [])],
       });
     } catch (thrown) {
