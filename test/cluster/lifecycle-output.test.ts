@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -203,7 +203,7 @@ test("modules behind symbolic links are found by their real paths while the log 
     assert.equal(stderr, "");
     assert.deepEqual(
       JSON.parse(stdout),
-      ["express", "ws"].map((name) => join(projectDir, "node_modules", name, "index.js")),
+      ["express", "ws"].map((name) => realpathSync(join(projectDir, "node_modules", name, "index.js"))),
     );
   } finally {
     rmSync(directory, { recursive: true });
