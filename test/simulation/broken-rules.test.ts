@@ -9,7 +9,7 @@ import { explainFailure, replay, run } from "./replays.js";
 
 const steps = 200;
 /** Most are noticed in the first few. */
-const maxSeeds = 150;
+const maxSeeds = 400;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The first seed that notices. */

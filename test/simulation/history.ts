@@ -10,6 +10,9 @@ import type { SimulatedWorker } from "./simulated-worker.js";
 
 const requestTypes = [requests.fetchSockets, requests.serverSideEmit, requests.broadcast] as const;
 
+/** What applications do as soon as there is a router again. */
+const reactions: readonly [StepName, ...StepName[]] = ["emit", "emit", "joinAndEmit", "request"];
+
 export class History {
   readonly applications: Applications;
   readonly #host: SimulatedHost;
@@ -23,6 +26,16 @@ export class History {
     this.applications = new Applications(host, this.#choices);
     this.#weights = Object.entries(host.settings.weights) as [StepName, number][];
     this.#weightSum = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
+    host.noteWelcome = (worker) => this.#actOnWelcome(worker);
+  }
+
+  /** Whoever has a router again says what waited, and more, while others are not back yet. */
+  #actOnWelcome(worker: SimulatedWorker): void {
+    const { random } = this.#host;
+    for (let left = random.below(4); left > 0; left--) {
+      const name = random.mustPick(reactions);
+      worker.process.after(random.between(0, 40), () => this.#actAs(name, worker));
+    }
   }
 
   /** How long until the next step: most come at once, a few after all has calmed down. */
@@ -51,7 +64,7 @@ export class History {
     const slot = random.below(settings.workers);
     switch (name) {
       case "killWorker":
-        return host.killWorker(slot);
+        return this.#killWorker(slot);
       case "killRouter":
         return host.killRouter();
       case "stopWorker":
@@ -63,8 +76,21 @@ export class History {
       default:
     }
     const worker = host.workers[slot];
+    if (worker !== undefined) this.#actAs(name, worker);
+  }
+
+  /** Some die while others wait for their answers. */
+  #killWorker(slot: number): void {
+    const { random, time, workers } = this.#host;
+    const asker = random.pick(workers);
+    if (asker !== undefined && random.chance(0.5)) this.#actAs("request", asker);
+    time.after(random.between(0, 3), () => this.#host.killWorker(slot));
+  }
+
+  #actAs(name: StepName, worker: SimulatedWorker): void {
+    const { random } = this.#host;
     // Who is stopped does nothing.
-    if (worker?.isServing !== true || worker.process.stoppedSinceMs !== undefined) return;
+    if (!worker.isServing || worker.process.stoppedSinceMs !== undefined) return;
     if (name === "namespace") {
       this.#changeNamespaces(worker);
       return;
@@ -96,6 +122,7 @@ export class History {
         break;
       case "joinAndEmit":
         applications.joinAndEmit(worker, adapter);
+        if (random.chance(0.5)) this.#joinAtTheSameTime();
         break;
       case "command":
         applications.command(worker, adapter);
@@ -111,6 +138,13 @@ export class History {
         break;
       default:
     }
+  }
+
+  /** Commands of several workers meet at their receivers. */
+  #joinAtTheSameTime(): void {
+    const { random, workers } = this.#host;
+    const other = random.pick(workers);
+    other?.process.after(random.between(0, 1), () => this.#actAs("joinAndEmit", other));
   }
 
   // Namespaces.

@@ -6,7 +6,7 @@ import { explainFailure, run } from "./replays.js";
 
 const isFull = process.env.TEST_SIZE === "full";
 const firstSeed = 1;
-const seedCount = isFull ? 4_000 : 500;
+const seedCount = isFull ? 2_500 : 500;
 const seedsPerTest = isFull ? 500 : 125;
 const steps = 150;
 

@@ -37,6 +37,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
   router: SimulatedRouter | undefined;
   /** What happened to it so far, which decides what may be counted exactly. */
   faults = 0;
+  noteWelcome: (worker: SimulatedWorker) => void = () => {};
   /** From when on nobody is to get what he does not want. */
   exactSinceMs = Number.POSITIVE_INFINITY;
   readonly #supervisor: Supervisor;

@@ -33,6 +33,7 @@ export interface WorkerSurroundings {
   /** The connection that the worker had is of no use any more. */
   noteBroken(connection: SimulatedConnection): void;
   noteReady(worker: SimulatedWorker): void;
+  noteWelcome(worker: SimulatedWorker): void;
   noteUnwanted(worker: SimulatedWorker, message: Message): void;
 }
 
@@ -253,6 +254,7 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
     switch (note.type) {
       case "welcome":
         this.process.after(random.between(0, 20), () => this.#becomeReady());
+        this.#host.noteWelcome(this);
         break;
       case "missed": {
         // Without a number: another worker lost what was for its siblings.
