@@ -144,7 +144,7 @@ test("an outbox does what its model does, whatever comes, and never holds more t
         }
         assert.equal(outbox.urgentBytes, model.urgent.length * 10);
         assert.equal(outbox.queuedBytes, model.urgent.length * 10 + model.bytes);
-        assert.ok(outbox.queuedBytes - outbox.urgentBytes <= limits.maxBytes);
+        assert.ok(model.frames.length <= 1 || outbox.queuedBytes - outbox.urgentBytes <= limits.maxBytes);
         assert.equal(outbox.isEmpty, outbox.queuedBytes === 0);
         assert.equal(outbox.untoldLoss, model.untold);
         assert.equal(outbox.lostTotal, model.lostTotal);
@@ -184,13 +184,14 @@ test("a volatile frame that is given up with the others counts as dropped, not a
 
 test("after a loss nothing is kept until the receiver has been told, however much room there is", () => {
   const outbox = new Outbox(limits);
+  push(outbox, 0, 6);
   assert.equal(push(outbox, 1, 1_001), "lost");
   assert.equal(push(outbox, 2, 6), "lost");
   assert.equal(push(outbox, 3, 6, true), "dropped");
-  assert.equal(outbox.tellLoss(), 2);
+  assert.equal(outbox.tellLoss(), 3);
   assert.equal(push(outbox, 4, 6), "queued");
   assert.deepEqual(takeNumbers(outbox), [4]);
-  assert.equal(outbox.lostTotal, 2);
+  assert.equal(outbox.lostTotal, 3);
 });
 
 describe("what is urgent", () => {
