@@ -150,25 +150,14 @@ export const brokenRules: readonly BrokenRule[] = [
       ),
   },
   {
-    name: "outbox-without-bound",
-    what: "the outbox takes more than its limit",
-    breakIt: () =>
-      replace(
-        Outbox.prototype,
-        "push",
-        (former) =>
-          function (this: Outbox, bytes, start, end, isVolatile) {
-            const result = former.call(this, bytes, start, end, isVolatile);
-            if (result === "lost") return former.call(this, bytes, start, end, isVolatile);
-            this.pushUrgent(bytes.subarray(start, end));
-            return result;
-          },
-      ),
-  },
-  {
     name: "the-dead-are-waited-for",
     what: "requests wait for members of a worker that has ended, or does not answer",
     breakIt: () => replace(RequestLedger.prototype, "forgetPlace", () => () => {}),
+  },
+  {
+    name: "requests-without-end",
+    what: "a request whose time is up waits on",
+    breakIt: () => replace(RequestLedger.prototype, "expire", () => () => {}),
   },
   {
     name: "requests-outlive-the-router",
