@@ -106,14 +106,18 @@ describe("rooms and what is announced of them", () => {
     );
   });
 
-  test("the id of a socket, joined by another socket of the same worker, is announced until that leaves", async () => {
+  test("the id of a socket, joined by others of the same worker, is announced until they have left", async () => {
     await using fabric = await FabricPair.start();
-    const [first, second] = [await fabric.b.connect(), await fabric.b.connect()];
-    void second.socket.join(first.socket.id);
-    assert.equal(fabric.b.fabric.session.announcedRooms, 1);
-    void second.socket.leave(first.socket.id);
-    fabric.b.fabric.session.tick(performance.now() + 1_500);
-    assert.equal(fabric.b.fabric.session.announcedRooms, 0);
+    const [first, ...others] = [await fabric.b.connect(), await fabric.b.connect(), await fabric.b.connect()];
+    const { session } = fabric.b.fabric;
+    for (const { socket } of others) void socket.join(first.socket.id);
+    const announced = [session.announcedRooms];
+    for (const [index, { socket }] of others.entries()) {
+      void socket.leave(first.socket.id);
+      session.tick(performance.now() + (index + 1) * 1_500);
+      announced.push(session.announcedRooms);
+    }
+    assert.deepEqual(announced, [1, 1, 0]);
   });
 
   test("a join from afar is in force for the next message, and what it brought is announced", async () => {

@@ -81,13 +81,14 @@ describe("a client that does not read", () => {
   });
 
   test("does not hold up the others", async () => {
-    const { server } = await startSlowClient("routed");
+    const { server, socket } = await startSlowClient("routed");
     await using _ = server;
     const quick = await server.connect();
     for (let number = 0; number < tooMuch; number++) {
       server.io.emit("all", number, megabyte);
       await turn();
     }
+    assert.ok((connectionOf(socket).writeBuffer?.length ?? 0) > 2, "what comes later waits with Engine.IO");
     server.io.emit("last");
     assert.equal((await quick.client.until('42["last"]')).length, tooMuch + 1);
   });
