@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openPolling } from "../../../support/engine-polling.js";
 import type { Client, Transport } from "../support/client.js";
-import type { Suite } from "../support/describe-fabrics.js";
+import { type Suite, testLimited } from "../support/describe-fabrics.js";
 import type { Heard } from "../support/ear.js";
 import type { Cast, Stage } from "../support/stage.js";
 
@@ -36,7 +36,7 @@ async function assertTold(
   stage: Stage,
   clients: readonly Client[],
   watches: readonly { readTold: () => unknown[] }[],
-  expected: readonly unknown[][],
+  expected: readonly (readonly unknown[])[],
 ): Promise<void> {
   await stage.hear(0, clients);
   // A worker's notes come in order: they are here when its answer is.
@@ -45,6 +45,16 @@ async function assertTold(
     readTold().filter((args) => !String((args as unknown[])[0]).startsWith("marker-")),
   );
   assert.deepEqual(told, expected);
+}
+
+/** An event whose values are others when a client has received them. */
+const emitted = ["values", new Date(0), undefined, new Map([[1, 2]])] as const;
+
+async function emitValues(stage: Stage): Promise<{ cast: Cast; watches: { readTold: () => unknown[] }[] }> {
+  const cast = await stage.gather();
+  const watches = await Promise.all(cast.clients.map(async (client) => await watchOutgoing(stage, client)));
+  await stage.at(0).io((io) => io.emit(...emitted));
+  return { cast, watches };
 }
 
 export const clients: Suite = {
@@ -169,6 +179,18 @@ export const clients: Suite = {
       const event = ["bytes", Buffer.from([0, 255]), { deep: [Buffer.from("in it"), 1] }, Buffer.alloc(0)] as const;
       await stage.at(0).io((io) => io.emit(...event));
       await assertTold(stage, cast.clients, watches, [[event], [event], [event], [event]] as unknown[][]);
+    });
+
+    testLimited(stage, "values that listeners see", {
+      holds: async () => {
+        const { cast, watches } = await emitValues(stage);
+        await assertTold(stage, cast.clients, watches, [[emitted], [emitted], [emitted], [emitted]]);
+      },
+      instead: async () => {
+        const { cast, watches } = await emitValues(stage);
+        const received = ["values", "1970-01-01T00:00:00.000Z", null, {}];
+        await assertTold(stage, cast.clients, watches, [[emitted], [received], [received], [received]]);
+      },
     });
 
     test("a listener for outgoing events sees a broadcast with an acknowledgement without the callback", async () => {

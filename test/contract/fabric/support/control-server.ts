@@ -146,10 +146,7 @@ export class ControlServer {
     // A killed worker resets its connection: `close` tells.
     connection.on("error", () => {});
     let worker: ControlledWorker | undefined;
-    const lines = createInterface({ input: connection });
-    // It passes errors on, and throws what nobody takes.
-    lines.on("error", () => {});
-    lines.on("line", (line) => {
+    createInterface({ input: connection }).on("line", (line) => {
       const message = deserialize(Buffer.from(line, "base64")) as Note;
       if (message.kind === "hello") {
         worker = new ControlledWorker(Number(message["slot"]), Number(message["pid"]), connection);

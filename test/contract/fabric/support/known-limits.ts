@@ -104,4 +104,15 @@ export const knownLimits = {
     whatHappens:
       "the worker of that socket ends with an unhandled rejection (DataCloneError), and fetchSockets waits in vain",
   },
+  "rooms that are no UTF-8": {
+    title: "a room whose name is no UTF-8, a lone surrogate, is a room for the other workers",
+    fabrics: ["routed"],
+    whatHappens: "it reaches no member on another worker: names of rooms travel as UTF-8, and no other is to be meant",
+  },
+  "values that listeners see": {
+    title: "a listener for outgoing events sees the values that were emitted, whichever worker emitted them",
+    fabrics: ["routed"],
+    whatHappens:
+      "for events of other workers it sees what the client gets: a date as text, undefined as null, a map as {}",
+  },
 } satisfies Record<string, KnownLimit>;
