@@ -95,6 +95,7 @@ describe("what is not a worker of this host and version", () => {
     ["a second hello", "badFrame", /a kind that/, () => [helloOf(freePlace(3)), helloOf(freePlace(3))]],
     ["noise after hello", "badFrame", /a frame of \d{10} bytes/, () => [helloOf(freePlace(4)), noise]],
   ];
+  const said = new Set<PortRefusal>();
   for (const [what, refusal, reason, makeChunks] of cases) {
     test(`${what}: refused with its code, counted, logged, and nobody is disturbed`, async () => {
       const refusalsBefore = (await host.readStatus()).counters.signalbox_router_refusals_total ?? 0;
@@ -104,12 +105,16 @@ describe("what is not a worker of this host and version", () => {
       assert.equal(refused.code, portRefusals[refusal].code);
       assert.match(refused.reason, reason);
       await port.closed;
-      const line = await host.waitForLog(
-        ({ router, msg }) => router === true && msg.includes(`(${refusal}): ${refused.reason}`),
-        "the line about it",
-      );
-      assert.equal(line.level, 40);
-      assert.equal(line.pid, routerPid);
+      // Of the same kind, one line in ten seconds is enough: the first of each is looked for.
+      if (!said.has(refusal)) {
+        said.add(refusal);
+        const line = await host.waitForLog(
+          ({ router, msg }) => router === true && msg.includes(`(${refusal}): ${refused.reason}`),
+          "the line about it",
+        );
+        assert.equal(line.level, 40);
+        assert.equal(line.pid, routerPid);
+      }
       await host.waitForStatus(
         ({ counters }) => (counters.signalbox_router_refusals_total ?? 0) === refusalsBefore + 1,
         "the count",
