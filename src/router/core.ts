@@ -63,6 +63,8 @@ export class RouterCore {
   readonly #pulse: Pulse;
   readonly #forwarding: Forwarding;
   readonly #held: HeldRequests;
+  /** Workers that did not come back in time, with the frames that were given up for each. */
+  readonly #lostByPlace = new Map<string, number>();
   readonly #view = new RoutedView();
   #nowMs = 0;
 
@@ -104,6 +106,7 @@ export class RouterCore {
    */
   forget(place: string, nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#lostByPlace.delete(place);
     const port = this.#portByPlace.get(place);
     if (port === undefined || port.connection !== undefined) return;
     this.#dropExpected(port);
@@ -207,6 +210,7 @@ export class RouterCore {
     const lostFrames = port.outbox.abandon();
     this.counters.lostFrames += lostFrames - untoldLoss;
     this.#dropExpected(port);
+    this.#lostByPlace.set(port.place, lostFrames);
     this.#effects.note({ type: "not-back", place: port.place, lostFrames });
   }
 
@@ -294,6 +298,16 @@ export class RouterCore {
       incarnation: this.#settings.incarnation,
     });
     this.#effects.note({ type: "port-up", place });
+    this.#tellAbsence(port);
+  }
+
+  /** A worker that comes back later than it was expected has missed what was sent meanwhile, counted or not. */
+  #tellAbsence(port: Port): void {
+    const frames = this.#lostByPlace.get(port.place);
+    if (frames === undefined) return;
+    this.#lostByPlace.delete(port.place);
+    this.#delivery.tell(port, { type: "lost", frames, joinsSent: port.joinsSent });
+    if (frames > 0) this.#effects.note({ type: "loss-told", place: port.place, lostFrames: frames });
   }
 
   #takeControl(connection: Connection, port: Port, message: WorkerToRouter | undefined): void {

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
+import type { FabricCounts } from "../../src/protocol/worker-messages.js";
 import { FabricHost } from "../support/fabric-host.js";
 import { pause } from "../support/host.js";
 import type { LightSocket } from "../support/light-socket.js";
@@ -21,6 +22,7 @@ const joinLimitMs = 3_000;
 /** Compiled code and garbage that waits for its collector; a leak of any size shows in more deaths. */
 const memorySlackMib = 48;
 const keptCount = 200;
+const stoppedSlot = 3;
 
 const readClockMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
@@ -127,6 +129,51 @@ describe("Death of the router", { timeout: 240_000, concurrency: true }, () => {
     }
     await Promise.all(late);
     t.diagnostic(`away for ${awayMs} ms; joins without it took ${joinTimes.join(", ")} ms`);
+    for (const socket of sockets) socket.close();
+  });
+
+  test("of a worker that is stopped meanwhile: it has what was sent if it runs again in time, else its clients are told to come back", async (t) => {
+    await using host = await FabricHost.start();
+    const sockets = await gather(host, "all");
+    const stopped = sockets[stoppedSlot] as LightSocket;
+    const heard: unknown[] = [];
+    stopped.on("said", (name, number) => name === "kept" && heard.push(number));
+    const isLast = ({ values: [number] }: Heard): boolean => number === keptCount - 1;
+    const sendWhileStopped = async (): Promise<void> => {
+      host.signal(stoppedSlot, "SIGSTOP");
+      const former = await host.killRouter();
+      await host.host.waitForStatus(
+        ({ router }) => router?.state === "ready" && router.pid !== former,
+        "another router",
+      );
+      const last = hear(sockets[1] as LightSocket, isLast);
+      await host.ask(0, "emitMany", { event: "kept", room: "all", count: keptCount });
+      await last;
+    };
+    await sendWhileStopped();
+    const last = hear(stopped, isLast);
+    host.signal(stoppedSlot, "SIGCONT");
+    await last;
+    assert.deepEqual(
+      heard,
+      Array.from({ length: keptCount }, (_, index) => index),
+    );
+
+    await sendWhileStopped();
+    await host.host.waitForLog(({ msg }) => msg.startsWith("worker 3 has not come back"), "its absence");
+    assert.equal(stopped.isClosed, false);
+    const continued = host.signal(stoppedSlot, "SIGCONT");
+    await stopped.closed;
+    const closedMs = Math.round(performance.now() - continued.atMs);
+    assert.equal(heard.length, keptCount);
+    const { framesMissed } = await host.ask<FabricCounts>(stoppedSlot, "fabricCounts");
+    assert.ok(framesMissed >= keptCount, `${framesMissed} frames missed`);
+    const { counters } = await host.host.waitForStatus(
+      (status) => status.counters.signalbox_fabric_frames_missed_total === framesMissed,
+      "the worker's count",
+    );
+    assert.equal(counters.signalbox_router_lost_frames_total, framesMissed);
+    t.diagnostic(`${framesMissed} frames missed, its client was closed ${closedMs} ms after it was let run`);
     for (const socket of sockets) socket.close();
   });
 

@@ -116,6 +116,31 @@ describe("a worker that does not come back", () => {
     assert.deepEqual(late.readBodies(), []);
   });
 
+  test("is told so when it comes later than that: how much was given up, and that there may have been more", () => {
+    for (const kept of [["1", "2"], []]) {
+      const { harness, A } = makeHost();
+      for (const body of kept) A.send(sayTo("r", body));
+      harness.tick(expectBackMs);
+      A.send(sayTo("r", "later"));
+      const late = harness.open("hostAB");
+      late.sayHello();
+      assert.deepEqual(late.read().slice(1), [{ type: "lost", frames: kept.length, joinsSent: 0 }]);
+      const told = kept.length === 0 ? [] : [{ type: "loss-told", place: "hostAB", lostFrames: kept.length }];
+      assert.deepEqual(harness.notesOf("loss-told"), told);
+      late.close();
+      // Once is enough.
+      assert.deepEqual(harness.join("hostAB").readNews("lost"), []);
+    }
+  });
+
+  test("is told nothing of what its predecessor missed, whose process has ended", () => {
+    const { harness, A } = makeHost();
+    A.send(sayTo("r", "1"));
+    harness.tick(expectBackMs);
+    harness.core.forget("hostAB", harness.nowMs);
+    assert.deepEqual(harness.join("hostAB").readNews("lost"), []);
+  });
+
   test("is given up with each frame counted once, also those that had not fitted before", () => {
     const { harness, A } = makeHost({ outbox: { maxBytes: 1_000, maxVolatileBytes: 500 } });
     for (let index = 0; index < 4; index++) A.send(sayTo("r", "x".repeat(400)));

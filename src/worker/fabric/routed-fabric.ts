@@ -312,7 +312,7 @@ export class RoutedFabric {
       case "missed":
         log.warn(
           note.frames === 0
-            ? "another worker had to give up messages, and for whom is not known: the clients of this worker are told to come back"
+            ? "messages were given up, and for whom is not known: the clients of this worker are told to come back"
             : `${note.frames} messages for this worker were given up while it did not read: its clients are told to come back`,
         );
         this.#resynchronise();
