@@ -1,15 +1,15 @@
 /**
- * Runs the test files with Node's runner and proves that each listed file was run: unit files side by side, files that
- * start processes one at a time. `--unit`, `--full`, and words that a file's path must contain.
+ * Runs the test files with Node's runner and proves that each listed file was run: unit files in groups, then those that
+ * start processes, two at a time or, at full size, one. `--unit`, `--full`, and words that a file's path must contain.
  */
 
 import fs from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -20,6 +20,8 @@ const processFolders = ["cluster", "contract", "browser", "nginx", "packed", "be
 /** Node bounds a file as a whole, not a test; within a file the tests bound themselves. */
 const fileTimeoutMs = { unit: 120_000, process: { normal: 600_000, full: 1_800_000 } };
 const slowestShown = 10;
+/** Tests with processes wait much of their time; at their full sizes they load the machine by themselves. */
+const processConcurrency = { normal: 2, full: 1 };
 
 /** The closing lines of Node's runner, in its order. */
 const totalNames = ["tests", "suites", "pass", "fail", "cancelled", "skipped", "todo"];
@@ -47,17 +49,23 @@ async function main() {
   }
 
   const startedMs = performance.now();
-  const tally = makeTally();
+  const tally = makeTally(listed);
   const reporter = new spec();
   reporter.pipe(process.stdout);
   const stop = stopOnSignal();
+  const groups = writeUnitGroups(unit);
   const phases = [
-    { files: unit, concurrency: availableParallelism(), timeout: fileTimeoutMs.unit },
-    { files: processFiles, concurrency: 1, timeout: fileTimeoutMs.process[options.size] },
+    { files: groups.files, concurrency: availableParallelism(), timeout: fileTimeoutMs.unit },
+    {
+      files: processFiles,
+      concurrency: processConcurrency[options.size],
+      timeout: fileTimeoutMs.process[options.size],
+    },
   ];
   for (const phase of phases) {
     if (phase.files.length > 0 && !stop.signal.aborted) await runPhase(phase, stop.signal, tally, reporter);
   }
+  groups.remove();
   const seconds = (performance.now() - startedMs) / 1000;
   reportFiles(reporter, tally, listed.length);
   for (const name of totalNames) report(reporter, `${name} ${tally.totals[name]}`);
@@ -106,9 +114,30 @@ function listFiles({ isUnitOnly, words }) {
   };
 }
 
-function makeTally() {
+/**
+ * Modules that import a group of unit files each, every one as a suite: to start Node and tsx for each file would take longer
+ * than the tests. A file that cannot be loaded is a failed suite, and the others of its group run.
+ */
+function writeUnitGroups(files) {
+  const directory = fs.mkdtempSync(path.join(tmpdir(), "signalbox-unit-"));
+  const groups = Array.from({ length: Math.min(files.length, availableParallelism()) }, () => []);
+  for (const [index, file] of files.entries()) groups[index % groups.length].push(file);
+  const groupFiles = groups.map((group, index) => {
+    const suites = group.map((file) => {
+      const url = JSON.stringify(pathToFileURL(file).href);
+      return `describe(${JSON.stringify(path.relative(root, file))}, async () => await import(${url}));\n`;
+    });
+    const groupFile = path.join(directory, `unit-files-${index + 1}-of-${groups.length}.mjs`);
+    fs.writeFileSync(groupFile, `import { describe } from "node:test";\n${suites.join("")}`);
+    return groupFile;
+  });
+  return { files: groupFiles, remove: () => fs.rmSync(directory, { recursive: true, force: true }) };
+}
+
+function makeTally(listed) {
   return {
     totals: Object.fromEntries(totalNames.map((name) => [name, 0])),
+    listed: new Set(listed),
     durationMsByFile: new Map(),
     filesWithTests: new Set(),
   };
@@ -117,15 +146,17 @@ function makeTally() {
 /** Hands the runner's events on to the one reporter, except its totals, which are added up over the phases. */
 async function runPhase({ files, concurrency, timeout }, signal, tally, reporter) {
   for await (const event of run({ files, concurrency, timeout, signal })) {
-    const { data } = event;
-    if (event.type === "test:complete") {
-      // The runner reports a file like a test that is named by its path.
-      if (files.includes(data.name)) tally.durationMsByFile.set(data.name, data.details.duration_ms);
-      else tally.filesWithTests.add(data.file);
-    }
-    if (isTotal(event)) addTotal(tally, data.message);
+    if (event.type === "test:complete") noteComplete(tally, event.data);
+    if (isTotal(event)) addTotal(tally, event.data.message);
     else if (event.type !== "test:summary") await write(reporter, event);
   }
+}
+
+/** The runner reports a file like a test that is named by its path; in a group it is a suite of that name. */
+function noteComplete({ listed, durationMsByFile, filesWithTests }, { name, file, nesting, details }) {
+  const listedFile = path.resolve(root, name);
+  if (nesting === 0 && listed.has(listedFile)) durationMsByFile.set(listedFile, details.duration_ms);
+  else filesWithTests.add(file);
 }
 
 function isTotal({ type, data }) {

@@ -1,7 +1,7 @@
 /** Broken and hostile bytes through everything that reads frames. */
 
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { decodeWebSocketText, partTypes, readBroadcastBody } from "../../src/protocol/broadcast-body.js";
 import {
@@ -30,7 +30,13 @@ const readerStride = process.env.TEST_SIZE === "full" ? 1 : 3;
 
 const routed = new RoutedView();
 // Refusals are made by the million here, and nobody reads where each of them came from.
-Error.stackTraceLimit = 0;
+const { stackTraceLimit } = Error;
+before(() => {
+  Error.stackTraceLimit = 0;
+});
+after(() => {
+  Error.stackTraceLimit = stackTraceLimit;
+});
 
 function readBody(bytes: Buffer, start: number, end: number): void {
   let copied = 0;

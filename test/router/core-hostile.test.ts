@@ -1,7 +1,7 @@
 /** The router among workers that send anything. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import fc from "fast-check";
 import { encodeBroadcast } from "../support/fabric-frames.js";
 import { framesOfRouters, framesOfWorkers, makeHostileFrame, makeRandom } from "../support/hostile-bytes.js";
@@ -9,7 +9,13 @@ import { RouterHarness, type TestWorker } from "../support/router-harness.js";
 
 const places = ["hostAA", "hostAB", "hostAC"];
 // Refusals are made by the thousand here, and nobody reads where each of them came from.
-Error.stackTraceLimit = 0;
+const { stackTraceLimit } = Error;
+before(() => {
+  Error.stackTraceLimit = 0;
+});
+after(() => {
+  Error.stackTraceLimit = stackTraceLimit;
+});
 
 /** A router with workers that break down at random, and one that behaves. */
 class HostileRun {

@@ -6,8 +6,8 @@ import { explainFailure, run } from "./replays.js";
 
 const isFull = process.env.TEST_SIZE === "full";
 const firstSeed = 1;
-const seedCount = isFull ? 2_500 : 500;
-const seedsPerTest = isFull ? 500 : 125;
+const seedCount = isFull ? 2_500 : 240;
+const seedsPerTest = isFull ? 500 : 80;
 const steps = 150;
 
 describe("one host on virtual time", { timeout: 600_000 }, () => {

@@ -11,7 +11,7 @@ const fastRetryMs = 25;
 const fastRetries = 120;
 const slowRetryMs = 500;
 /** A router that dies is there again long before: when this has passed, something is wrong that somebody should know. */
-const unreachableAfterMs = 5_000;
+const defaultUnreachableAfterMs = 5_000;
 
 export interface RouterChannelEvents {
   /** The connection ended that had been welcome. */
@@ -25,6 +25,7 @@ export class RouterChannel {
   readonly #place: string;
   readonly #socketPath: string;
   readonly #events: RouterChannelEvents;
+  readonly #unreachableAfterMs: number;
   readonly #buffer = Buffer.allocUnsafeSlow(readBufferBytes);
   #socket: Socket | undefined;
   #isConnected = false;
@@ -37,11 +38,18 @@ export class RouterChannel {
   #unreachableSinceMs: number | undefined;
   #hasToldUnreachable = false;
 
-  constructor(session: HostSession, place: string, socketPath: string, events: RouterChannelEvents) {
+  constructor(
+    session: HostSession,
+    place: string,
+    socketPath: string,
+    events: RouterChannelEvents,
+    unreachableAfterMs = defaultUnreachableAfterMs,
+  ) {
     this.#session = session;
     this.#place = place;
     this.#socketPath = socketPath;
     this.#events = events;
+    this.#unreachableAfterMs = unreachableAfterMs;
   }
 
   open(): void {
@@ -110,7 +118,7 @@ export class RouterChannel {
       this.#unreachableSinceMs = nowMs;
       this.#hasToldUnreachable = false;
     }
-    if (this.#hasToldUnreachable || nowMs - this.#unreachableSinceMs < unreachableAfterMs) return;
+    if (this.#hasToldUnreachable || nowMs - this.#unreachableSinceMs < this.#unreachableAfterMs) return;
     this.#hasToldUnreachable = true;
     this.#events.onUnreachable(this.#socketPath, error);
   }
