@@ -16,8 +16,6 @@ export const maxBroadcastParts = 65_535;
 
 /** The packet as a value (`v8.serialize`), for fleets whose workers have different parsers. */
 export const valueParserId = 0xff_ff_ff_ff;
-/** `socket.io-parser`, which a server has unless it is given another. */
-export const defaultParserId = 0;
 
 const bodyHeadBytes = 6;
 const partHeadBytes = 5;

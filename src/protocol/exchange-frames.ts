@@ -2,7 +2,7 @@
 
 import { ByteReader } from "./byte-reader.js";
 import { ByteWriter } from "./byte-writer.js";
-import { FrameError, frameHeadBytes, frameKinds, lengthBytes } from "./frame.js";
+import { FrameError, frameHeadBytes, frameKinds } from "./frame.js";
 import { decodeRoom, type RoomName } from "./room-key.js";
 import { placeLength, uidLength } from "./worker-port-frames.js";
 
@@ -122,8 +122,4 @@ export function readResponsePlace(bytes: Buffer, start: number, end: number): st
 export function readCommand(bytes: Buffer, start: number, end: number): number {
   if (start >= end) throw new FrameError("too-short", "a command without its name");
   return bytes[start] as number;
-}
-
-export function isResponseKind(bytes: Buffer, start: number): boolean {
-  return bytes[start + lengthBytes] === frameKinds.response;
 }

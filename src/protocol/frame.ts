@@ -35,8 +35,6 @@ export const frameKinds = {
   response: 35,
 } as const;
 
-export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
-
 /** Version that a hello names. The one before is accepted too, so that a fleet can be upgraded part by part. */
 export const protocolVersion = 1;
 export const acceptedVersions: readonly number[] = [protocolVersion];

@@ -7,10 +7,8 @@ export const portRefusals = {
   notExpected: { code: 2, reconnect: "later" },
   /** It sent what is not a frame, or what only a router says. */
   badFrame: { code: 3, reconnect: "now" },
-  /** What it must not miss does not fit its outbox. */
-  tooSlow: { code: 4, reconnect: "now" },
   /** Another connection has said hello for the same worker. */
-  replaced: { code: 5, reconnect: "later" },
+  replaced: { code: 4, reconnect: "later" },
 } as const;
 
 export type PortRefusal = keyof typeof portRefusals;

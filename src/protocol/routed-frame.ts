@@ -7,7 +7,7 @@
  */
 
 import { decodeUtf8 } from "./byte-reader.js";
-import { FrameError, frameHeadBytes, lengthBytes, maxFrameBytes } from "./frame.js";
+import { FrameError, frameHeadBytes, lengthBytes } from "./frame.js";
 import { decodeRoom, type RoomName } from "./room-key.js";
 
 /** Fixed part: head, three counts, where the body begins. */
@@ -138,9 +138,4 @@ export class RoutedView {
   readNamespace(): string {
     return decodeUtf8(this.bytes, this.namespaceStart, this.namespaceEnd);
   }
-}
-
-/** Whether a frame of this length may be sent. */
-export function isFrameLengthAllowed(bytes: number): boolean {
-  return bytes <= maxFrameBytes;
 }

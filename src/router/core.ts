@@ -3,7 +3,7 @@
  * I/O and reads no clock, so that a whole host runs on virtual time in a test. It never reads what a packet says.
  */
 
-import { commands, readCommand, readRequestHead, readResponsePlace, requests } from "../protocol/exchange-frames.js";
+import { commands, readCommand } from "../protocol/exchange-frames.js";
 import { acceptedVersions, FrameError, frameKinds, maxFrameBytes, protocolVersion } from "../protocol/frame.js";
 import { FrameSplitter } from "../protocol/frame-splitter.js";
 import { readInterestFrame } from "../protocol/interest-frame.js";
@@ -18,10 +18,10 @@ import {
 import type { OutboxLimits } from "../routing/outbox.js";
 import { Delivery } from "./delivery.js";
 import { Forwarding } from "./forwarding.js";
-import { HeldRequests } from "./held-requests.js";
 import { Members } from "./members.js";
 import { Port } from "./port.js";
 import { Pulse } from "./pulse.js";
+import { RequestRelay } from "./request-relay.js";
 import { emptyCounters, type RouterCounters, type RouterEffects } from "./router-effects.js";
 
 export interface RouterSettings {
@@ -62,7 +62,7 @@ export class RouterCore {
   readonly #members: Members;
   readonly #pulse: Pulse;
   readonly #forwarding: Forwarding;
-  readonly #held: HeldRequests;
+  readonly #relay: RequestRelay;
   /** Workers that did not come back in time, with the frames that were given up for each. */
   readonly #lostByPlace = new Map<string, number>();
   readonly #view = new RoutedView();
@@ -75,7 +75,16 @@ export class RouterCore {
     this.#members = new Members((port, message) => this.#delivery.tell(port, message));
     this.#pulse = new Pulse(settings.stalledAfterMs);
     this.#forwarding = new Forwarding(this.#portByPlace, settings.hostKey);
-    this.#held = new HeldRequests(settings.expectBackMs);
+    this.#relay = new RequestRelay(
+      {
+        portByPlace: this.#portByPlace,
+        forwarding: this.#forwarding,
+        members: this.#members,
+        delivery: this.#delivery,
+        counters: this.counters,
+      },
+      settings.expectBackMs,
+    );
   }
 
   get ports(): readonly Port[] {
@@ -110,15 +119,16 @@ export class RouterCore {
     const port = this.#portByPlace.get(place);
     if (port === undefined || port.connection !== undefined) return;
     this.#dropExpected(port);
-    this.#releaseHeld();
+    this.#relay.release(this.#nowMs);
   }
 
-  opened(id: number): void {
+  opened(id: number, nowMs: number): void {
+    this.#nowMs = nowMs;
     const take = (bytes: Buffer, start: number, end: number): void => this.#takeFrame(connection, bytes, start, end);
     const connection: Connection = {
       id,
       splitter: new FrameSplitter(take, maxHelloBytes),
-      openedMs: this.#nowMs,
+      openedMs: nowMs,
       port: undefined,
       isRefused: false,
       farewell: undefined,
@@ -150,7 +160,7 @@ export class RouterCore {
     const connection = this.#connections.get(id);
     this.#connections.delete(id);
     if (connection?.port !== undefined) this.#endPort(connection.port);
-    this.#releaseHeld();
+    this.#relay.release(this.#nowMs);
   }
 
   /** What to write next to a connection on which nothing is being written. */
@@ -200,7 +210,7 @@ export class RouterCore {
       const isOverdue = connection.port === undefined && nowMs - connection.openedMs >= helloTimeoutMs;
       if (isOverdue && !connection.isRefused) this.#refuse(connection, "notExpected", "no hello came in 5 s");
     }
-    this.#releaseHeld();
+    this.#relay.release(this.#nowMs);
   }
 
   #giveUpIfOverdue(port: Port): void {
@@ -246,10 +256,10 @@ export class RouterCore {
         this.#forwardCommand(port, bytes, start, end);
         break;
       case frameKinds.request:
-        this.#takeRequest(port, bytes, start, end);
+        this.#relay.take(port, bytes, start, end, this.#nowMs);
         break;
       case frameKinds.response:
-        this.#forwardResponse(bytes, start, end);
+        this.#relay.answer(bytes, start, end);
         break;
       case frameKinds.interest:
         this.#takeInterest(port, bytes, start, end);
@@ -328,7 +338,7 @@ export class RouterCore {
       case "interest-complete":
         port.isComplete = true;
         this.#forwarding.updateFlooded();
-        this.#releaseHeld();
+        this.#relay.release(this.#nowMs);
         break;
       case "flood-me":
         this.#setFlooded(port, message.isOn);
@@ -389,44 +399,6 @@ export class RouterCore {
     this.#delivery.send(targets, bytes, start, end);
   }
 
-  /** The asker learns who is asked before any of them can answer; while a worker is expected back, the request waits. */
-  #takeRequest(port: Port, bytes: Buffer, start: number, end: number): void {
-    this.#view.read(bytes, start, end);
-    // All of it is checked now: when a held request is passed on, there is nobody to refuse.
-    this.#view.checkRooms();
-    const { type } = readRequestHead(bytes, this.#view.bodyStart, end);
-    // A broadcast must not be overtaken by the next: it does not wait, and who is expected back gets it without being asked.
-    const mayWait = type !== requests.broadcast && this.#isAnyExpected();
-    if (mayWait && this.#held.hold(port.place, bytes, start, end, this.#nowMs)) return;
-    this.#forwardRequest(port, bytes, start, end);
-  }
-
-  #forwardRequest(port: Port, bytes: Buffer, start: number, end: number): void {
-    const view = this.#view;
-    view.read(bytes, start, end);
-    const { uid, requestId } = readRequestHead(bytes, view.bodyStart, end);
-    const namespaceKey = view.readNamespaceKey();
-    const targets = this.#forwarding.findTargets(view, port);
-    const askedUids: string[] = [];
-    for (const target of targets) {
-      if (target.isStalled || target.connection === undefined) continue;
-      askedUids.push(...this.#members.uidsOf(target, namespaceKey));
-    }
-    // The number on the wire has 16 bits; adapters of one namespace are about as many as workers.
-    askedUids.length = Math.min(askedUids.length, 65_535);
-    this.#delivery.tell(port, { type: "routed", uid, requestId, askedUids });
-    this.#delivery.send(targets, bytes, start, end);
-  }
-
-  #forwardResponse(bytes: Buffer, start: number, end: number): void {
-    const port = this.#portByPlace.get(readResponsePlace(bytes, start, end));
-    if (port === undefined) {
-      this.counters.unroutableResponses++;
-      return;
-    }
-    this.#delivery.push(port, bytes, start, end, false);
-  }
-
   /**
    * What a worker threw away before it came here was for others: for whom, nobody knows. Each of them has to take it that
    * its clients have missed something.
@@ -461,7 +433,7 @@ export class RouterCore {
     if (this.#portByPlace.get(port.place) === port) this.#portByPlace.delete(port.place);
     this.#forwarding.forgetPort(port);
     this.#members.removePort(port);
-    this.#held.forget(port.place);
+    this.#relay.forget(port.place);
     this.#effects.note({ type: "port-down", place: port.place, lostFrames: port.outbox.abandon() });
     this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-down", place: port.place });
   }
@@ -469,21 +441,5 @@ export class RouterCore {
   #dropExpected(port: Port): void {
     this.#portByPlace.delete(port.place);
     this.#forwarding.forgetPort(port);
-  }
-
-  #isAnyExpected(): boolean {
-    for (const port of this.#portByPlace.values()) {
-      if (!port.isComplete && !port.isStalled) return true;
-    }
-    return false;
-  }
-
-  #releaseHeld(): void {
-    if (this.#held.isEmpty) return;
-    if (this.#isAnyExpected() && !this.#held.isOverdue(this.#nowMs)) return;
-    for (const { place, frame } of this.#held.takeAll()) {
-      const port = this.#portByPlace.get(place);
-      if (port !== undefined) this.#forwardRequest(port, frame, 0, frame.length);
-    }
   }
 }

@@ -27,8 +27,6 @@ export type RouterNote =
 export interface RouterEffects {
   /** A connection has something to write; called once until `takeWrites`. */
   wake(connection: number): void;
-  /** Close at once. */
-  close(connection: number): void;
   /** Write what `takeWrites` gives, then close. */
   closeAfterWrite(connection: number): void;
   note(note: RouterNote): void;

@@ -39,7 +39,6 @@ export class WorkerPorts {
   ) {
     const effects: RouterEffects = {
       wake: (id) => this.#wake(this.#connections.get(id)),
-      close: (id) => this.#connections.get(id)?.socket.destroy(),
       closeAfterWrite: (id) => this.#closeAfterWrite(this.#connections.get(id)),
       note: events.onNote,
     };
@@ -73,7 +72,7 @@ export class WorkerPorts {
     const id = ++this.#lastId;
     const connection: Connection = { id, socket, isWriting: false, isEnding: false, farewellTimer: undefined };
     this.#connections.set(id, connection);
-    this.core.opened(id);
+    this.core.opened(id, performance.now());
     socket.on("data", (chunk) => this.core.received(id, chunk, performance.now()));
     // The worker has ended, or was killed: what matters is that it is gone, and `close` follows.
     socket.on("error", () => {});

@@ -20,12 +20,6 @@ export class InterestTable<Place> {
     return this.#roomEntries;
   }
 
-  countRooms(place: Place): number {
-    let count = 0;
-    for (const rooms of this.#roomsByPlace.get(place)?.values() ?? []) count += rooms.size;
-    return count;
-  }
-
   /** Places that serve a namespace. */
   placesOf(namespaceKey: string): Iterable<Place> {
     return this.#namespaces.get(namespaceKey)?.places.keys() ?? nobody;
@@ -88,11 +82,6 @@ export class InterestTable<Place> {
     for (const [namespaceKey, namespace] of this.#namespaces) {
       if (namespace.places.delete(place)) this.#forgetIfEmpty(namespaceKey, namespace);
     }
-  }
-
-  /** Room keys of a place in a namespace. */
-  roomsOf(place: Place, namespaceKey: string): ReadonlySet<string> {
-    return this.#roomsByPlace.get(place)?.get(namespaceKey) ?? new Set();
   }
 
   #removeEntry(place: Place, namespaceKey: string, roomKey: string): void {

@@ -147,7 +147,7 @@ describe("Audit of the routed fabric", { timeout: 300_000 }, () => {
 
     const startedMs = performance.now();
     const number = async (slot: number, sender: string, messages: number): Promise<unknown> =>
-      await host.ask(slot, "number", { sender, messages, perSecond, targets });
+      await host.ask(slot, "number", { sender, messages, perSecond, targets }, patienceMs);
     const sending = livingSlots.map(async (slot) => await number(slot, `worker-${slot}`, messagesPerWorker));
     const doomed = number(doomedSlot, "doomed", 100 * messagesPerWorker).then(
       () => assert.fail("it was to be killed before it is done"),

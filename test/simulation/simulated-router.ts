@@ -88,7 +88,6 @@ export class SimulatedRouter {
       },
       {
         wake: (id) => this.#wake(this.#ends.get(id)),
-        close: (id) => this.#destroy(this.#ends.get(id)),
         closeAfterWrite: (id) => this.#closeAfterWrite(this.#ends.get(id)),
         note: (note) => this.#note(note),
       },
@@ -152,7 +151,7 @@ export class SimulatedRouter {
     end.connection = connection;
     this.#connections.push(connection);
     this.process.after(this.#host.random.between(0, 1), () => {
-      this.core.opened(end.id);
+      this.core.opened(end.id, this.nowMs);
       connection.openToRouter();
     });
   }

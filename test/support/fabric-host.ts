@@ -42,6 +42,8 @@ export class FabricHost implements AsyncDisposable {
         SIGNALBOX_FABRIC: "routed",
         SIGNALBOX_SLOW_START_MS: "0",
         SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20",
+        // The same worker is killed again and again.
+        SIGNALBOX_RESTART_BACKOFF_MAX_MS: "100",
         // A worker that a test has stopped does not drain.
         SIGNALBOX_DRAIN_TIMEOUT_MS: "2000",
         FABRIC_CONTROL_PATH: control.path,
@@ -62,8 +64,13 @@ export class FabricHost implements AsyncDisposable {
     return this.#control.worker(slot);
   }
 
-  async ask<Result>(slot: number, command: string, rest: Readonly<Record<string, unknown>> = {}): Promise<Result> {
-    return await this.worker(slot).ask<Result>(command, rest);
+  async ask<Result>(
+    slot: number,
+    command: string,
+    rest: Readonly<Record<string, unknown>> = {},
+    limitMs?: number,
+  ): Promise<Result> {
+    return await this.worker(slot).ask<Result>(command, rest, limitMs);
   }
 
   /** Resolves when the adapters of these workers count so many servers. */

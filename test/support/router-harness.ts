@@ -60,10 +60,6 @@ export class RouterHarness {
           this.#awakeIds.add(id);
           this.wakes.push(id);
         },
-        close: (id) => {
-          this.closedByCore.add(id);
-          this.#openIds.delete(id);
-        },
         closeAfterWrite: (id) => {
           if (this.#closingIds.has(id)) throw new Error(`connection ${id} is closed twice`);
           this.closedByCore.add(id);
@@ -78,7 +74,7 @@ export class RouterHarness {
   open(place = "host??"): TestWorker {
     const id = ++this.#lastId;
     this.#openIds.add(id);
-    this.core.opened(id);
+    this.core.opened(id, this.nowMs);
     return new TestWorker(this, id, place);
   }
 

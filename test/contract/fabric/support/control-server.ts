@@ -62,15 +62,19 @@ export class ControlledWorker {
     return this.#connection.destroyed;
   }
 
-  /** Resolves with what the command gives in the worker. */
-  async ask<Result>(command: string, rest: Readonly<Record<string, unknown>> = {}): Promise<Result> {
+  /** Resolves with what the command gives in the worker; a command that takes its time is given it. */
+  async ask<Result>(
+    command: string,
+    rest: Readonly<Record<string, unknown>> = {},
+    limitMs = patienceMs,
+  ): Promise<Result> {
     if (this.isGone) throw new Error(`worker ${this.slot} is gone`);
     this.#lastId++;
     const id = this.#lastId;
     this.#connection.write(`${serialize({ ...rest, id, command }).toString("base64")}\n`);
     const timer = setTimeout(() => {
-      this.#waiting.get(id)?.reject(new Error(`worker ${this.slot} did not answer ${command} in ${patienceMs} ms`));
-    }, patienceMs);
+      this.#waiting.get(id)?.reject(new Error(`worker ${this.slot} did not answer ${command} in ${limitMs} ms`));
+    }, limitMs);
     try {
       return (await new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))) as Result;
     } finally {
