@@ -5,7 +5,7 @@ import { Socket } from "node:net";
 import { describeBriefly } from "../errors.js";
 import { type MessageFromRouter, type MessageToRouter, parseMessageFromRouter } from "../protocol/router-messages.js";
 import { captureOutput } from "./output-capture.js";
-import { createRouterEnvironment } from "./router-environment.js";
+import { createRouterEnvironment, withoutInspector } from "./router-environment.js";
 
 /** What is said about the router, and what it says itself; a logger has all of it. */
 export interface RouterLogSink {
@@ -60,7 +60,7 @@ export class RouterProcess {
       this.#child = fork(settings.routerMain, [], {
         // Flags of the primary (an inspector's port, loaders, limits) are not meant for this process.
         execArgv: [],
-        ...(settings.isUnreferenced && { env: createRouterEnvironment() }),
+        env: settings.isUnreferenced ? createRouterEnvironment() : withoutInspector(),
         stdio: ["ignore", "pipe", "pipe", "ipc", ...(settings.isLogShared ? [1] : [])],
       });
     } catch (thrown) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createRouterEnvironment } from "../../src/primary/router-environment.js";
+import { createRouterEnvironment, withoutInspector } from "../../src/primary/router-environment.js";
 
 describe("what a router gets of NODE_OPTIONS", () => {
   const cases: [string, string | undefined][] = [
@@ -27,5 +27,28 @@ describe("what a router gets of NODE_OPTIONS", () => {
       PATH: "/bin",
       NODE_ENV: "production",
     });
+  });
+});
+
+describe("what the router of `signalbox start` gets of NODE_OPTIONS", () => {
+  const cases: [string, string | undefined][] = [
+    ["", undefined],
+    ["--inspect", undefined],
+    ["--inspect=127.0.0.1:9230 --require ./instrument.cjs --inspect-brk", "--require ./instrument.cjs"],
+    ["--max-old-space-size=100 --inspect-port=0", "--max-old-space-size=100"],
+    ["--import ./inspect.mjs", "--import ./inspect.mjs"],
+    ["--import ./app--inspect", "--import ./app--inspect"],
+  ];
+  for (const [given, expected] of cases) {
+    test(`of ${JSON.stringify(given)}: ${expected ?? "nothing"}`, () => {
+      assert.deepEqual(withoutInspector({ PATH: "/bin", NODE_OPTIONS: given }), {
+        PATH: "/bin",
+        ...(expected !== undefined && { NODE_OPTIONS: expected }),
+      });
+    });
+  }
+
+  test("nothing is added when there is none", () => {
+    assert.deepEqual(withoutInspector({ PATH: "/bin" }), { PATH: "/bin" });
   });
 });

@@ -24,6 +24,8 @@ export interface AdapterOptions {
 
 /** The primary answers at once; without an answer nobody has called `setupPrimary()`. */
 const answerWarningMs = 5_000;
+/** A question that came before `setupPrimary()` was called is lost. */
+const repeatQuestionMs = 500;
 
 let programFabric: RoutedFabric | undefined;
 let generateId: (() => string) | undefined;
@@ -84,11 +86,20 @@ function askForPlace(take: (answer: PlaceAnswer) => void): void {
     const answer = parsePlaceAnswer(raw);
     if (answer === undefined) return;
     clearTimeout(warning);
+    clearInterval(repetition);
     process.removeListener("message", listen);
     take(answer);
   };
+  const ask = (): void => {
+    process.send?.(placeQuestion, (error: Error | null) => {
+      if (error === null) return;
+      clearTimeout(warning);
+      clearInterval(repetition);
+      console.warn(`signalbox: the primary cannot be asked: ${error.message}`);
+    });
+  };
+  const repetition = setInterval(ask, repeatQuestionMs);
+  repetition.unref();
   process.on("message", listen);
-  process.send?.(placeQuestion, (error: Error | null) => {
-    if (error !== null) console.warn(`signalbox: the primary cannot be asked: ${error.message}`);
-  });
+  ask();
 }
