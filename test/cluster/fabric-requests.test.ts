@@ -88,7 +88,8 @@ const sorted = (values: readonly unknown[]): unknown[] => [...values].sort();
 describe("Requests of the routed fabric", { timeout: 180_000 }, () => {
   let host: FabricHost;
   before(async () => {
-    host = await FabricHost.start();
+    // The same worker is killed again and again.
+    host = await FabricHost.start({ env: { SIGNALBOX_RESTART_BACKOFF_MAX_MS: "100" } });
   });
   after(async () => await host[Symbol.asyncDispose]());
 

@@ -71,7 +71,10 @@ test("setupPrimary() may come after the workers were forked, and a second call d
 test("setupPrimary() may come long after the workers have asked for their places", async () => {
   await using program = startAdapterProgram({ APP_SETUP: "told" });
   for (const worker of [1, 2]) {
-    await program.waitFor(({ from, message }) => from === worker && message?.source === "_signalbox_adapter", "a question");
+    await program.waitFor(
+      ({ from, message }) => from === worker && message?.source === "_signalbox_adapter",
+      "a question",
+    );
   }
   program.command("setup");
   assert.deepEqual(await program.meet(1, 2), [2]);

@@ -35,20 +35,23 @@ export class FabricHost implements AsyncDisposable {
     const { app = "fabric-app.mjs", workers = 4 } = options;
     const control = new ControlServer();
     await control.open();
-    const host = await startHost({
+    const started = startHost({
       app: fixturePath(`fabric/${app}`),
       workers,
       env: {
         SIGNALBOX_FABRIC: "routed",
         SIGNALBOX_SLOW_START_MS: "0",
         SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20",
-        // The same worker is killed again and again.
-        SIGNALBOX_RESTART_BACKOFF_MAX_MS: "100",
         // A worker that a test has stopped does not drain.
         SIGNALBOX_DRAIN_TIMEOUT_MS: "2000",
         FABRIC_CONTROL_PATH: control.path,
         ...options.env,
       },
+    });
+    // What keeps this process running must not, when there is nothing to drive.
+    const host = await started.catch((error: unknown) => {
+      control.close();
+      throw error;
     });
     const fabricHost = new FabricHost(host, control, workers);
     await fabricHost.waitForServers(workers);
