@@ -6,7 +6,7 @@ import { explainFailure, run } from "./replays.js";
 
 const isFull = process.env.TEST_SIZE === "full";
 const firstSeed = 1;
-const seedCount = isFull ? 2_500 : 240;
+const seedCount = isFull ? 2_500 : 160;
 const seedsPerTest = isFull ? 500 : 80;
 const steps = 150;
 

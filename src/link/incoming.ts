@@ -1,0 +1,131 @@
+/**
+ * The receiving half of a link session: takes each frame once and in order, finds gaps, counts what the sender gave up, and
+ * says what it has. Pure.
+ */
+
+import { FrameError, lengthBytes } from "../protocol/frame.js";
+import type { Acknowledgement, Batch, Fragment } from "../protocol/link-datagram.js";
+
+export interface IncomingEvents {
+  /** A frame of the other side; the bytes are read at once or copied. */
+  readonly onFrame: (frame: Buffer) => void;
+  /** The sender gave up frames that had not come. */
+  readonly onLost: (frames: number) => void;
+}
+
+export class Incoming {
+  readonly #events: IncomingEvents;
+  #taken = 0;
+  #highestPacket = 0;
+  #hasGap = false;
+  /** Pieces of the next frame. */
+  #pieces: Buffer[] = [];
+  #pieceBytes = 0;
+  /** Bytes that have come since the last acknowledgement; something to acknowledge, when above 0. */
+  #unackedBytes = 0;
+  lostTotal = 0;
+  /** Frames that came more than once. */
+  doubles = 0;
+
+  constructor(events: IncomingEvents) {
+    this.#events = events;
+  }
+
+  get acknowledgement(): Acknowledgement {
+    return {
+      acked: this.#taken,
+      ackedBytes: this.#pieceBytes,
+      hasGap: this.#hasGap,
+      highestPacket: this.#highestPacket,
+      lostTotal: this.lostTotal,
+    };
+  }
+
+  /** Bytes that the sender waits to hear of. */
+  get unackedBytes(): number {
+    return this.#unackedBytes;
+  }
+
+  get hasGap(): boolean {
+    return this.#hasGap;
+  }
+
+  noteAcknowledged(): void {
+    this.#unackedBytes = 0;
+  }
+
+  /** @throws FrameError when the pieces of a frame do not fit each other */
+  take(packet: number, batch: Batch): void {
+    // What is outside the sequence has only this to tell whether it comes twice, or late.
+    const isNew = packet > this.#highestPacket;
+    if (isNew) this.#highestPacket = packet;
+    this.#skipTo(batch.base);
+    if (batch.asksAck) this.#unackedBytes++;
+    if (batch.fragment !== undefined) {
+      this.#takeFragment(batch.first, batch.fragment);
+      return;
+    }
+    let sequence = batch.first;
+    for (const { isVolatile, frame } of batch.frames) {
+      if (isVolatile) {
+        if (isNew) this.#events.onFrame(frame);
+        continue;
+      }
+      this.#unackedBytes += frame.length;
+      if (this.#isNext(sequence)) this.#accept(frame);
+      sequence++;
+    }
+  }
+
+  /** What is below `base` will not come any more. */
+  #skipTo(base: number): void {
+    if (base <= this.#taken + 1) return;
+    const lost = base - 1 - this.#taken;
+    this.#taken = base - 1;
+    this.#dropPieces();
+    this.#unackedBytes++;
+    this.lostTotal += lost;
+    this.#events.onLost(lost);
+  }
+
+  #isNext(sequence: number): boolean {
+    if (sequence === this.#taken + 1) return true;
+    if (sequence > this.#taken + 1) this.#hasGap = true;
+    else this.doubles++;
+    return false;
+  }
+
+  #accept(frame: Buffer): void {
+    this.#taken++;
+    this.#hasGap = false;
+    this.#dropPieces();
+    this.#events.onFrame(frame);
+  }
+
+  #takeFragment(sequence: number, { offset, frameBytes, bytes }: Fragment): void {
+    this.#unackedBytes += bytes.length;
+    if (!this.#isNext(sequence) || offset < this.#pieceBytes) return;
+    if (offset > this.#pieceBytes) {
+      this.#hasGap = true;
+      return;
+    }
+    this.#pieces.push(Buffer.from(bytes));
+    this.#pieceBytes += bytes.length;
+    this.#hasGap = false;
+    if (this.#pieceBytes < frameBytes) return;
+    const frame = Buffer.concat(this.#pieces, this.#pieceBytes);
+    if (frame.readUInt32BE(0) + lengthBytes === frameBytes) {
+      this.#accept(frame);
+      return;
+    }
+    // Whoever sends that will not send it better: the next may be good.
+    this.#taken++;
+    this.#dropPieces();
+    throw new FrameError("bad-value", "pieces that are not one frame");
+  }
+
+  #dropPieces(): void {
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+  }
+}
