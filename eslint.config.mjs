@@ -19,6 +19,7 @@ const pureFiles = [
   "src/router/forwarding.ts",
   "src/router/delivery.ts",
   "src/router/held-requests.ts",
+  "src/router/host-bus/host-list.ts",
   "src/router/members.ts",
   "src/router/port.ts",
   "src/router/pulse.ts",

@@ -108,6 +108,23 @@ describe("a link session", () => {
     assert.deepEqual(pair.taken, [1, 2, 3, 4, 5, 6]);
   });
 
+  test("does not send it again and again when it is lost again: a while later at the soonest", () => {
+    const pair = new Pair();
+    pair.push(1, 2, 3, 4, 5, 6);
+    pair.carry(pair.take(pair.a).slice(1), pair.b);
+    pair.carry(pair.take(pair.b), pair.a);
+    pair.carry(pair.take(pair.a).slice(1), pair.b);
+    pair.carry(pair.take(pair.b), pair.a);
+    assert.deepEqual(pair.take(pair.a), [], "the second report comes in the same moment");
+    pair.wait(testLimits.resendMs / 4);
+    pair.carry(pair.take(pair.a), pair.b);
+    pair.carry(pair.take(pair.b), pair.a);
+    pair.wait(testLimits.ackDelayMs);
+    pair.carry(pair.take(pair.b), pair.a);
+    pair.carry(pair.take(pair.a), pair.b);
+    assert.deepEqual(pair.taken, [1, 2, 3, 4, 5, 6]);
+  });
+
   test("goes on with the piece that is missing, and not from the beginning of the frame", () => {
     const pair = new Pair({ maxBytes: 100_000 as 2_000 });
     pair.a.push(makeFrame(7, 600), false, pair.nowMs);
