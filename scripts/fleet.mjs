@@ -1,0 +1,225 @@
+/**
+ * Starts Redis and several hosts on this machine, to try a fleet out: prints where each is, follows their logs, and ends all
+ * of it on Ctrl-C. It keeps nothing: Redis has its data in memory, and its socket in a temporary directory.
+ */
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { prettyFactory } from "pino-pretty";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const cli = path.join(root, "dist/cli/main.js");
+const redisTimeoutMs = 10_000;
+/** A host that is told to end drains first; whoever is still there after this is killed. */
+const endTimeoutMs = 15_000;
+const maxHosts = 64;
+
+const usage = `npm run fleet -- [options]
+
+Starts Redis and several hosts on this machine, and follows their logs. Ctrl-C ends all of it.
+
+  --hosts COUNT     hosts to start [3]
+  --workers COUNT   workers of each host [2]
+  --app PATH        application to run [the demo]
+  --port FIRST      port of the first host, the others follow [any free ports]
+  --redis URL       a Redis that is there already, instead of one of its own
+  -h, --help        print this
+
+The hosts run the fabric stock, which is what reaches several hosts so far.
+`;
+
+const pretty = prettyFactory({
+  colorize: process.stdout.isTTY === true,
+  ignore: "pid,hostname,hostKey,adminPort",
+  singleLine: true,
+});
+
+/** A mistake of the caller: told without a stack. */
+class UsageError extends Error {}
+
+async function main() {
+  const options = readOptions();
+  if (options === undefined) return 0;
+  const directory = mkdtempSync(path.join(tmpdir(), "sbx-fleet-"));
+  const ending = waitForEnd();
+  const processes = [];
+  try {
+    const redisUrl = options.redis ?? (await startRedis(directory, processes));
+    const hosts = Array.from({ length: options.hosts }, (_, index) =>
+      startHost(index, options, redisUrl, directory, processes),
+    );
+    for (const host of hosts) host.ended.then((how) => ending.note(`host ${host.number} has ended (${how})`));
+    const addresses = await Promise.race([Promise.all(hosts.map(async ({ ready }) => await ready)), ending.reason]);
+    if (Array.isArray(addresses)) {
+      say(`\n${options.hosts} hosts are ready. Ctrl-C ends them.`);
+      for (const [index, address] of addresses.entries()) say(`  host ${index + 1}  ${address}`);
+      say("");
+    }
+    const reason = await ending.reason;
+    if (reason !== undefined) process.stderr.write(`${reason}: the others are told to end as well\n`);
+    return reason === undefined ? 0 : 1;
+  } finally {
+    await endAll(processes);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function readOptions() {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      options: {
+        hosts: { type: "string", default: "3" },
+        workers: { type: "string", default: "2" },
+        app: { type: "string" },
+        port: { type: "string", default: "0" },
+        redis: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    }));
+  } catch (error) {
+    throw new UsageError(`${error.message}\n\n${usage}`);
+  }
+  if (values.help) {
+    process.stdout.write(usage);
+    return undefined;
+  }
+  const hosts = readCount("--hosts", values.hosts, 1, maxHosts);
+  if (values.app !== undefined && !existsSync(values.app))
+    throw new UsageError(`--app: there is no file ${values.app}`);
+  return {
+    hosts,
+    workers: readCount("--workers", values.workers, 1, 256),
+    port: readCount("--port", values.port, 0, 65_535 - hosts),
+    app: values.app,
+    redis: values.redis,
+  };
+}
+
+function readCount(name, text, least, most) {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= least && count <= most) return count;
+  throw new UsageError(`${name} is to be a whole number from ${least} to ${most}, and not ${JSON.stringify(text)}`);
+}
+
+/** `reason` resolves when somebody wants an end (with undefined), or something has ended by itself. */
+function waitForEnd() {
+  let note = () => {};
+  const reason = new Promise((resolve) => {
+    note = resolve;
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => note(undefined));
+  return { reason, note };
+}
+
+/** Starts a Redis that only this user reaches, and resolves with its URL when it answers. */
+async function startRedis(directory, processes) {
+  const socket = path.join(directory, "redis.sock");
+  const args = ["--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--save", "", "--appendonly", "no"];
+  // A group of its own: Ctrl-C is for this script, which ends Redis after the hosts.
+  const child = spawn("redis-server", [...args, "--dir", directory], {
+    stdio: ["ignore", "ignore", "inherit"],
+    detached: true,
+  });
+  processes.push({ child, isLast: true });
+  const failed = new Promise((resolve) => {
+    child.once("error", (error) => resolve(error));
+    child.once("exit", (code, signal) => resolve(new Error(`redis-server has ended (${signal ?? code})`)));
+  });
+  for (const deadlineMs = performance.now() + redisTimeoutMs; performance.now() < deadlineMs; ) {
+    if (await isAnswering(socket)) return `unix://${socket}`;
+    const error = await Promise.race([failed, pause(20)]);
+    if (error?.code === "ENOENT") {
+      throw new UsageError(
+        "redis-server is not installed. On Debian or Ubuntu: sudo apt-get install redis-server. Or name one with --redis URL.",
+      );
+    }
+    if (error !== undefined) throw error;
+  }
+  throw new Error(`redis-server does not answer after ${redisTimeoutMs} ms`);
+}
+
+async function isAnswering(socket) {
+  return await new Promise((resolve) => {
+    const connection = connect(socket);
+    connection.once("connect", () => connection.write("PING\r\n"));
+    connection.once("data", (data) => {
+      connection.destroy();
+      resolve(data.toString().startsWith("+PONG"));
+    });
+    connection.once("error", () => resolve(false));
+  });
+}
+
+function startHost(index, { app, port, workers }, redisUrl, directory, processes) {
+  const number = index + 1;
+  const env = {
+    ...process.env,
+    // On one machine with ports from the system, all of them would derive the same.
+    SIGNALBOX_HOST_KEY: `h${String(number).padStart(3, "0")}`,
+    SIGNALBOX_PORT: String(port === 0 ? 0 : port + index),
+    SIGNALBOX_ADMIN_PORT: "0",
+    SIGNALBOX_WORKERS: String(workers),
+    SIGNALBOX_FABRIC: "stock",
+    SIGNALBOX_REDIS_URL: redisUrl,
+    SIGNALBOX_RUNTIME_DIR: path.join(directory, String(number)),
+    SIGNALBOX_LOG_FORMAT: "json",
+  };
+  const child = spawn(process.execPath, [cli, "start", ...(app === undefined ? [] : [app])], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const ended = new Promise((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+  processes.push({ child, isLast: false });
+  const ready = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const [, address] = /"msg":"Ready at (\S+)/.exec(line) ?? [];
+      if (address !== undefined) resolve(address);
+      follow(number, line.startsWith("{") ? pretty(line).trimEnd() : line);
+    });
+  });
+  createInterface({ input: child.stderr }).on("line", (line) => follow(number, line));
+  return { number, ready, ended };
+}
+
+function follow(number, text) {
+  for (const line of text.split("\n")) say(`host ${number} | ${line}`);
+}
+
+function say(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Hosts first: one that loses its Redis would say so. */
+async function endAll(processes) {
+  for (const isLast of [false, true]) {
+    await Promise.all(processes.filter((each) => each.isLast === isLast).map(async ({ child }) => await end(child)));
+  }
+}
+
+async function end(child) {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  const limit = setTimeout(() => child.kill("SIGKILL"), endTimeoutMs);
+  await ended;
+  clearTimeout(limit);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof UsageError ? error.message : error.stack}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
