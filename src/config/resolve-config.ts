@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../errors.js";
 import type { ConfigOrigin, SignalboxConfig } from "./config.js";
+import { parseRedisUrl } from "../redis/redis-url.js";
 import { renderSuggestion } from "./nearest-name.js";
 import { configSettings, type Setting, type SettingKey } from "./schema.js";
 
@@ -160,5 +161,26 @@ function findConflicts(config: SignalboxConfig, origins: ConfigOrigins, faultyKe
   if (usesTcp && areSound("port", "adminPort") && config.port !== 0 && config.port === config.adminPort) {
     faults.push(`${name("port")} and ${name("adminPort")} are both ${config.port}; give each its own port`);
   }
+  if (areSound("redisUrl")) faults.push(...findRedisFaults(config, origins));
   return faults;
+}
+
+/** What is wrong with Redis's settings, in words that hold nothing of the URL: it may have a password. */
+function findRedisFaults({ redisUrl, redisCa, fabric }: SignalboxConfig, origins: ConfigOrigins): string[] {
+  const faults: string[] = [];
+  if (redisUrl === undefined) return faults;
+  const url = `redisUrl (from ${origins.redisUrl.name})`;
+  const target = parseRedisUrl(redisUrl);
+  if ("fault" in target) faults.push(`${url}: ${target.fault}`);
+  else if (redisCa !== undefined && target.tls === false) {
+    const ca = `redisCa (from ${origins.redisCa.name})`;
+    faults.push(`${ca} is for a Redis behind TLS, and ${url} asks for none: write rediss: in place of redis:`);
+  }
+  if (fabric === "routed") faults.push(explainRoutedWithRedis(url));
+  return faults;
+}
+
+/** To be taken out, with its call and its test, when the routed fabric reaches other hosts. */
+function explainRoutedWithRedis(url: string): string {
+  return `${url}: the routed fabric reaches one host so far; with Redis use --fabric stock, or leave redisUrl out`;
 }

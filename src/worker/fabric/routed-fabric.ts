@@ -177,6 +177,7 @@ export class RoutedFabric {
   readCounts(): FabricCounts {
     const { counters, lateJoins } = this.session;
     return {
+      ...noFabricCounts,
       ...this.counters,
       volatileDropped: counters.droppedVolatile,
       framesUnsent: counters.unsentFrames,
