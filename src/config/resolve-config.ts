@@ -1,8 +1,8 @@
 /** Makes one configuration out of flags, environment, file and defaults, or lists every fault of all of them. Pure. */
 
 import { ConfigError } from "../errors.js";
-import type { ConfigOrigin, SignalboxConfig } from "./config.js";
 import { parseRedisUrl } from "../redis/redis-url.js";
+import type { ConfigOrigin, SignalboxConfig } from "./config.js";
 import { renderSuggestion } from "./nearest-name.js";
 import { configSettings, type Setting, type SettingKey } from "./schema.js";
 
@@ -170,11 +170,12 @@ function findRedisFaults({ redisUrl, redisCa, fabric }: SignalboxConfig, origins
   const faults: string[] = [];
   if (redisUrl === undefined) return faults;
   const url = `redisUrl (from ${origins.redisUrl.name})`;
-  const target = parseRedisUrl(redisUrl);
-  if ("fault" in target) faults.push(`${url}: ${target.fault}`);
-  else if (redisCa !== undefined && target.tls === false) {
+  const result = parseRedisUrl(redisUrl);
+  if ("fault" in result) {
+    faults.push(`${url} ${result.fault}`);
+  } else if (redisCa !== undefined && (result.target.kind === "unix" || !result.target.isTls)) {
     const ca = `redisCa (from ${origins.redisCa.name})`;
-    faults.push(`${ca} is for a Redis behind TLS, and ${url} asks for none: write rediss: in place of redis:`);
+    faults.push(`${ca} is for a Redis behind TLS, and ${url} asks for none; write rediss: in place of redis:`);
   }
   if (fabric === "routed") faults.push(explainRoutedWithRedis(url));
   return faults;

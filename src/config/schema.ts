@@ -1,7 +1,17 @@
 /** The one table of settings: names, allowed values, defaults and meanings; everything else is generated from it. Pure. */
 
 import type { SignalboxConfig } from "./config.js";
-import { octalMode, oneOf, onOff, path, text, textLike, type ValueKind, wholeNumber, wholeNumberOr } from "./value-kinds.js";
+import {
+  octalMode,
+  oneOf,
+  onOff,
+  path,
+  text,
+  textLike,
+  type ValueKind,
+  wholeNumber,
+  wholeNumberOr,
+} from "./value-kinds.js";
 
 export type SettingKey = keyof SignalboxConfig;
 

@@ -1,24 +1,21 @@
-/** Gives the adapter factory of a fabric, and what else there is to know about it. */
+/** Makes the fabric that the settings name, and loads no other. */
 
-import type { Namespace } from "socket.io";
 import { encodePlace } from "../address/address.js";
 import type { Logger } from "../logging.js";
-import { type FabricCounts, noFabricCounts, type StockRedisSettings, type WorkerInit } from "../protocol/worker-messages.js";
-
-export type AdapterFactory = (namespace: Namespace) => object;
-
-/** How this worker reaches the others. */
-export interface Fabric {
-  readonly createAdapter: AdapterFactory;
-  /** Resolves when the way to the others is open; not before the first adapter is made. */
-  readonly connected: Promise<void>;
-  readCounts(): FabricCounts;
-}
+import {
+  type FabricCounts,
+  noFabricCounts,
+  type StockRedisSettings,
+  type WorkerInit,
+} from "../protocol/worker-messages.js";
+import type { AdapterFactory, Fabric } from "./fabric-contract.js";
 
 export async function createFabric(init: WorkerInit, log: Logger): Promise<Fabric> {
   switch (init.fabric) {
     case "stock":
-      return await (init.stockRedis === undefined ? createClusterFabric() : createRedisFabric(init.stockRedis, init, log));
+      return await (init.stockRedis === undefined
+        ? createClusterFabric()
+        : createRedisFabric(init.stockRedis, init, log));
     case "routed":
       return await createRoutedFabric(init, log);
   }

@@ -3,6 +3,13 @@
 /** The two connections of a worker. */
 export type RedisConnection = "publishing" | "subscribing";
 
+export interface ConnectionFault {
+  /** In words without secrets. */
+  readonly reason: string;
+  /** Redis itself said so (a wrong password, a missing right): a person has to act. */
+  readonly isRefusal: boolean;
+}
+
 export interface ReportLine {
   readonly level: "info" | "warn";
   readonly message: string;
@@ -30,13 +37,11 @@ export class OutageReport {
 
   /**
    * A connection is lost, was not made, or is of no use.
-   * @param reason in words without secrets
-   * @param isAnswer whether Redis itself said so (a wrong password, a missing right): a person has to act
+   * @param failedPublishes of the worker so far
    */
   noteDown(
     connection: RedisConnection,
-    reason: string,
-    isAnswer: boolean,
+    { reason, isRefusal }: ConnectionFault,
     nowMs: number,
     failedPublishes: number,
   ): ReportLine | undefined {
@@ -46,9 +51,10 @@ export class OutageReport {
       this.#lostSinceMs = nowMs;
       this.#failedBefore = failedPublishes;
     }
-    const isNewRefusal = isAnswer && !this.#refusals.has(reason) && this.#refusals.size < maxRefusals;
+    const isNewRefusal = isRefusal && !this.#refusals.has(reason) && this.#refusals.size < maxRefusals;
     if (isNewRefusal) this.#refusals.add(reason);
-    if (isNewRefusal) return { level: "warn", message: `Redis at ${this.#redis} refuses: ${reason}${this.#explain(isNew)}` };
+    if (isNewRefusal)
+      return { level: "warn", message: `Redis at ${this.#redis} refuses: ${reason}${this.#explain(isNew)}` };
     if (!isNew) return undefined;
     return { level: "warn", message: `Redis at ${this.#redis} is away: ${reason}${this.#explain(isNew)}` };
   }

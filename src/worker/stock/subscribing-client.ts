@@ -3,7 +3,7 @@
  * is a new connection, so that subscribing while Redis is away neither rejects nor is forgotten.
  */
 
-import type { Cluster, Redis } from "ioredis";
+import { type Cluster, Redis } from "ioredis";
 import { describeBriefly } from "../../errors.js";
 import { type ChannelBatch, type SubscriptionKind, WantedChannels } from "./wanted-channels.js";
 
@@ -33,6 +33,8 @@ export class SubscribingClient {
   constructor(options: SubscribingClientOptions) {
     this.#client = options.client;
     this.#options = options;
+    // ioredis 6.0.0 drops the promises of its own: a connection that breaks meanwhile would end the process.
+    if (this.#client instanceof Redis) this.#client.options.autoResubscribe = false;
     this.#client.on("ready", () => {
       this.#connectionNumber++;
       this.#unanswered = 0;
@@ -105,7 +107,8 @@ export class SubscribingClient {
       await this.#client[batch.kind](...batch.channels);
     } catch (thrown) {
       // A lost connection is told by its own events, and the next one asks for everything.
-      if (connectionNumber === this.#connectionNumber && this.#client.status === "ready") this.#noteRefusal(batch, thrown);
+      if (connectionNumber === this.#connectionNumber && this.#client.status === "ready")
+        this.#noteRefusal(batch, thrown);
     }
     if (connectionNumber !== this.#connectionNumber) return;
     this.#unanswered--;

@@ -35,7 +35,8 @@ export class WantedChannels {
 
   /** A new connection has been asked for nothing yet. */
   forgetConnection(): void {
-    for (const kind of subscriptionKinds) this.forgetAsked({ kind, channels: [...this.#isAskedByChannel[kind].keys()] });
+    for (const kind of subscriptionKinds)
+      this.forgetAsked({ kind, channels: [...this.#isAskedByChannel[kind].keys()] });
   }
 
   /** These were refused: they are to be asked for again. */
