@@ -6,7 +6,7 @@
 import type { Redis } from "ioredis";
 
 /** Two of these without an answer are the longest that a silent Redis goes unnoticed. */
-const heartbeatIntervalMs = 5_000;
+const heartbeatIntervalMs = 3_000;
 
 /** Does not keep the process. */
 export function startHeartbeat(client: Redis): void {
