@@ -19,6 +19,8 @@ const pureFiles = [
   "src/primary/restart-policy.ts",
   "src/primary/router-policy.ts",
   "src/primary/drain-plan.ts",
+  "src/worker/stock/wanted-channels.ts",
+  "src/worker/stock/outage-report.ts",
   "src/router/core.ts",
   "src/router/forwarding.ts",
   "src/router/delivery.ts",

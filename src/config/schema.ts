@@ -252,7 +252,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 268_435_456,
     placeholder: "BYTES",
     description:
-      "Bytes that may wait for one worker in the router, and for the router in one worker (fabric routed); beyond it " +
+      "Bytes that may wait for one worker in the router, and for the router, or for Redis, in one worker; beyond it " +
       "messages are lost, which is counted, and the clients that may have missed some reconnect.",
   },
   maxRoomsPerWorker: {
