@@ -2,12 +2,7 @@
 
 import { encodePlace } from "../address/address.js";
 import type { Logger } from "../logging.js";
-import {
-  type FabricCounts,
-  noFabricCounts,
-  type StockRedisSettings,
-  type WorkerInit,
-} from "../protocol/worker-messages.js";
+import { noFabricCounts, type StockRedisSettings, type WorkerInit } from "../protocol/worker-messages.js";
 import type { AdapterFactory, Fabric } from "./fabric-contract.js";
 
 export async function createFabric(init: WorkerInit, log: Logger): Promise<Fabric> {
