@@ -169,7 +169,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: undefined,
     whenUnset: "the authorities that Node knows",
     placeholder: "PATH",
-    description: "PEM file with the certificate authority of a Redis behind TLS (rediss:).",
+    description: "PEM file with the certificate authority of a Redis behind TLS; those that Node knows by default.",
   },
   stockAdapter: {
     group: "Redis",
@@ -178,7 +178,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     placeholder: "NAME",
     description:
       "Adapter of the fabric stock with redisUrl, the same as in the fleet to be joined: classic is createAdapter, " +
-      "sharded is createShardedAdapter (Redis 7).",
+      "sharded is createShardedAdapter, which needs Redis 7.",
   },
   stockKey: {
     group: "Redis",
