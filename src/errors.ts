@@ -20,6 +20,7 @@ export type SignalboxErrorCode =
   | "SIGNALBOX_RUNTIME_DIR_UNSAFE"
   | "SIGNALBOX_SOCKET_PATH_TOO_LONG"
   | "SIGNALBOX_NOT_PRIMARY"
+  | "SIGNALBOX_REDIS_AWAY"
   | "SIGNALBOX_PLATFORM_UNSUPPORTED";
 
 /** Base of all errors below; `cause` carries the underlying error where there is one. */
@@ -74,6 +75,13 @@ export class RuntimeDirError extends SignalboxError {}
 export class NotPrimaryError extends SignalboxError {
   constructor(message: string) {
     super("SIGNALBOX_NOT_PRIMARY", message);
+  }
+}
+
+/** Redis cannot be asked now; it is asked again by itself when it is back. */
+export class RedisAwayError extends SignalboxError {
+  constructor(message: string) {
+    super("SIGNALBOX_REDIS_AWAY", message);
   }
 }
 

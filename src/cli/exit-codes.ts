@@ -46,6 +46,7 @@ const exitCodeByErrorCode: Record<SignalboxErrorCode, ExitCode> = {
   SIGNALBOX_RUNTIME_DIR_UNSAFE: exitCodes.cannotListen,
   SIGNALBOX_SOCKET_PATH_TOO_LONG: exitCodes.usage,
   SIGNALBOX_NOT_PRIMARY: exitCodes.appFailed,
+  SIGNALBOX_REDIS_AWAY: exitCodes.appFailed,
   SIGNALBOX_PLATFORM_UNSUPPORTED: exitCodes.usage,
 };
 

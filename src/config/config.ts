@@ -3,6 +3,8 @@
 export type LogFormat = "pretty" | "json";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 export type FabricName = "routed" | "stock";
+/** Which of the two adapters of `@socket.io/redis-adapter` the fabric `stock` uses. */
+export type StockAdapterName = "classic" | "sharded";
 
 /** Where a value came from, for `signalbox check`. */
 export type ConfigOrigin = "flag" | "environment" | "file" | "default";
@@ -24,6 +26,15 @@ export interface SignalboxConfig {
   readonly adminPort: number;
   /** Base directory for the control socket and the workers' private sockets; undefined picks one. */
   readonly runtimeDir: string | undefined;
+  /** Where Redis is, with its password: never to be printed. Undefined: this host is alone. */
+  readonly redisUrl: string | undefined;
+  /** Prefix of the channels of the fabric `routed`. */
+  readonly redisPrefix: string;
+  /** Path of a PEM file with the certificate authority of Redis. */
+  readonly redisCa: string | undefined;
+  readonly stockAdapter: StockAdapterName;
+  /** Prefix of the channels of the fabric `stock`, as in the fleet that is joined. */
+  readonly stockKey: string;
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly headTimeoutMs: number;

@@ -84,7 +84,7 @@ function readConfigFile(path: string, givenBy: string): { values: Record<string,
 
 /** A path in the file is relative to the file, so that the host can be started from anywhere; others to `cwd`. */
 function makePathsAbsolute({ config, origins }: ResolvedConfig, cwd: string): SignalboxConfig {
-  const makeAbsolute = (key: "app" | "listen" | "runtimeDir"): string | undefined => {
+  const makeAbsolute = (key: "app" | "listen" | "redisCa" | "runtimeDir"): string | undefined => {
     const { source, name } = origins[key];
     const path = config[key];
     return path === undefined ? undefined : resolve(source === "file" ? dirname(name) : cwd, path);
@@ -93,6 +93,7 @@ function makePathsAbsolute({ config, origins }: ResolvedConfig, cwd: string): Si
     ...config,
     app: makeAbsolute("app"),
     listen: makeAbsolute("listen"),
+    redisCa: makeAbsolute("redisCa"),
     runtimeDir: makeAbsolute("runtimeDir"),
   };
 }

@@ -1,6 +1,7 @@
 /** Makes one configuration out of flags, environment, file and defaults, or lists every fault of all of them. Pure. */
 
 import { ConfigError } from "../errors.js";
+import { parseRedisUrl } from "../redis/redis-url.js";
 import type { ConfigOrigin, SignalboxConfig } from "./config.js";
 import { renderSuggestion } from "./nearest-name.js";
 import { configSettings, type Setting, type SettingKey } from "./schema.js";
@@ -160,5 +161,27 @@ function findConflicts(config: SignalboxConfig, origins: ConfigOrigins, faultyKe
   if (usesTcp && areSound("port", "adminPort") && config.port !== 0 && config.port === config.adminPort) {
     faults.push(`${name("port")} and ${name("adminPort")} are both ${config.port}; give each its own port`);
   }
+  if (areSound("redisUrl")) faults.push(...findRedisFaults(config, origins));
   return faults;
+}
+
+/** What is wrong with Redis's settings, in words that hold nothing of the URL: it may have a password. */
+function findRedisFaults({ redisUrl, redisCa, fabric }: SignalboxConfig, origins: ConfigOrigins): string[] {
+  const faults: string[] = [];
+  if (redisUrl === undefined) return faults;
+  const url = `redisUrl (from ${origins.redisUrl.name})`;
+  const result = parseRedisUrl(redisUrl);
+  if ("fault" in result) {
+    faults.push(`${url} ${result.fault}`);
+  } else if (redisCa !== undefined && (result.target.kind === "unix" || !result.target.isTls)) {
+    const ca = `redisCa (from ${origins.redisCa.name})`;
+    faults.push(`${ca} is for a Redis behind TLS, and ${url} asks for none; write rediss: in place of redis:`);
+  }
+  if (fabric === "routed") faults.push(explainRoutedWithRedis(url));
+  return faults;
+}
+
+/** To be taken out, with its call and its test, when the routed fabric reaches other hosts. */
+function explainRoutedWithRedis(url: string): string {
+  return `${url}: the routed fabric reaches one host so far; with Redis use --fabric stock, or leave redisUrl out`;
 }

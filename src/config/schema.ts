@@ -1,7 +1,17 @@
 /** The one table of settings: names, allowed values, defaults and meanings; everything else is generated from it. Pure. */
 
 import type { SignalboxConfig } from "./config.js";
-import { octalMode, oneOf, onOff, path, textLike, type ValueKind, wholeNumber, wholeNumberOr } from "./value-kinds.js";
+import {
+  octalMode,
+  oneOf,
+  onOff,
+  path,
+  text,
+  textLike,
+  type ValueKind,
+  wholeNumber,
+  wholeNumberOr,
+} from "./value-kinds.js";
 
 export type SettingKey = keyof SignalboxConfig;
 
@@ -10,6 +20,7 @@ export const settingGroups = [
   "Application and workers",
   "Public address",
   "Identity and administration",
+  "Redis",
   "Limits and timeouts",
   "Restarts",
   "Logging and debugging",
@@ -39,6 +50,8 @@ export interface Setting<T = unknown> extends SettingDefinition<T> {
 
 const portNumber = wholeNumber(0, 65_535);
 const minute = 60_000;
+/** Part of a channel's name in Redis; "*" and "?" would make a pattern of it. */
+const channelPrefix = textLike(/^[\w.:/{}-]{1,64}$/, "1 to 64 characters out of A-Z, a-z, 0-9 and _ . : / { } -");
 
 const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxConfig[Key]> } = {
   app: {
@@ -63,7 +76,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     placeholder: "NAME",
     description:
       "How the workers reach each other: routed sends a message only to workers with somebody in the room; " +
-      "stock is the cluster adapter of Socket.IO, unchanged.",
+      "stock is the cluster adapter of Socket.IO, or with redisUrl its Redis adapter, unchanged.",
   },
   watch: {
     group: "Application and workers",
@@ -132,6 +145,50 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     placeholder: "PATH",
     description: "Directory for the control socket and the private sockets of the workers.",
   },
+  redisUrl: {
+    group: "Redis",
+    kind: text(4096),
+    defaultValue: undefined,
+    whenUnset: "this host is alone",
+    placeholder: "URL",
+    description:
+      "Redis that joins this host to others, such as redis://user:password@host:6379; better in the environment or the " +
+      "config file than in a flag, which other users of the machine can see.",
+    secret: true,
+  },
+  redisPrefix: {
+    group: "Redis",
+    kind: channelPrefix,
+    defaultValue: "signalbox",
+    placeholder: "PREFIX",
+    description: "Beginning of the names of the channels of the fabric routed; one Redis can serve several fleets.",
+  },
+  redisCa: {
+    group: "Redis",
+    kind: path(),
+    defaultValue: undefined,
+    whenUnset: "the authorities that Node knows",
+    placeholder: "PATH",
+    description: "PEM file with the certificate authority of a Redis behind TLS; those that Node knows by default.",
+  },
+  stockAdapter: {
+    group: "Redis",
+    kind: oneOf(["classic", "sharded"]),
+    defaultValue: "classic",
+    placeholder: "NAME",
+    description:
+      "Adapter of the fabric stock with redisUrl, the same as in the fleet to be joined: classic is createAdapter, " +
+      "sharded is createShardedAdapter, which needs Redis 7.",
+  },
+  stockKey: {
+    group: "Redis",
+    kind: channelPrefix,
+    defaultValue: "socket.io",
+    placeholder: "PREFIX",
+    description:
+      "Beginning of the names of the channels of the fabric stock, the same as in the fleet to be joined: key of the " +
+      "classic adapter, channelPrefix of the sharded one.",
+  },
   startTimeoutMs: {
     group: "Limits and timeouts",
     kind: wholeNumber(1, 10 * minute),
@@ -195,7 +252,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 268_435_456,
     placeholder: "BYTES",
     description:
-      "Bytes that may wait for one worker in the router, and for the router in one worker (fabric routed); beyond it " +
+      "Bytes that may wait for one worker in the router, and for the router, or for Redis, in one worker; beyond it " +
       "messages are lost, which is counted, and the clients that may have missed some reconnect.",
   },
   maxRoomsPerWorker: {

@@ -62,6 +62,12 @@ export function textLike(pattern: RegExp, expectation: string): ValueKind<string
   return { ...plain, schema: z.string().regex(pattern), expectation };
 }
 
+/** Any text that is not empty, of a limited length. */
+export function text(maxLength: number): ValueKind<string> {
+  const expectation = `text of 1 to ${maxLength} characters`;
+  return { ...plain, schema: z.string().min(1).max(maxLength), expectation };
+}
+
 /** The path of a file or directory. */
 export function path(): ValueKind<string> {
   // A NUL byte would only surface as an obscure error of the file system, much later.

@@ -1,6 +1,7 @@
-/** Every metric of the workers' side of the fabric `routed`, declared once; summed up over the workers. */
+/** Every metric of the workers' side of the fabric, declared once; summed up over the workers. */
 
 import { Counter, type Registry } from "prom-client";
+import type { FabricName } from "../config/config.js";
 import type { FabricCounts } from "../protocol/worker-messages.js";
 
 /** Name, without what all have in common, and help. */
@@ -24,13 +25,20 @@ const declarations: Readonly<Record<keyof FabricCounts, readonly [name: string, 
     "Messages that the router gave up and told the worker of, whose clients then reconnect.",
   ],
   lateJoins: ["late_joins", "Joins that the router did not acknowledge in time."],
+  publishesFailed: ["publishes_failed", "Messages of a worker that did not reach Redis (fabric stock)."],
 };
+
+/** With Redis, the fabric `stock` counts this; all else is counted by the fabric `routed`. */
+const stockKeys: readonly (keyof FabricCounts)[] = ["publishesFailed"];
 
 export class FabricMetrics {
   readonly #counters: readonly (readonly [keyof FabricCounts, Counter])[];
 
-  constructor(registry: Registry) {
-    this.#counters = (Object.keys(declarations) as (keyof FabricCounts)[]).map((key) => {
+  constructor(registry: Registry, fabric: FabricName) {
+    const keys = (Object.keys(declarations) as (keyof FabricCounts)[]).filter(
+      (key) => stockKeys.includes(key) === (fabric === "stock"),
+    );
+    this.#counters = keys.map((key) => {
       const [name, help] = declarations[key];
       return [key, new Counter({ name: `signalbox_fabric_${name}_total`, help, registers: [registry] })] as const;
     });

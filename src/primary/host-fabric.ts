@@ -45,7 +45,9 @@ export function createHostFabric(name: FabricName, surroundings: HostFabricSurro
     case "routed":
       return new RoutedFabric(surroundings);
     case "stock":
-      return new StockFabric();
+      return surroundings.config.redisUrl === undefined
+        ? new StockFabric()
+        : new StockRedisFabric(new FabricMetrics(surroundings.metrics.registry, "stock"));
   }
 }
 
@@ -60,7 +62,7 @@ class StockFabric implements HostFabric {
 
   removeWorker(): void {}
 
-  addCounts(): void {}
+  addCounts(_counts: FabricCounts, _before: FabricCounts | undefined): void {}
 
   explainNotReady(): undefined {}
 
@@ -73,6 +75,22 @@ class StockFabric implements HostFabric {
   kill(): void {}
 }
 
+/** The workers talk to Redis themselves: nothing of it passes here. */
+class StockRedisFabric extends StockFabric {
+  readonly #metrics: FabricMetrics;
+
+  constructor(metrics: FabricMetrics) {
+    super();
+    this.#metrics = metrics;
+  }
+
+  override async start(): Promise<void> {}
+
+  override addCounts(counts: FabricCounts, before: FabricCounts | undefined): void {
+    this.#metrics.addCounts(before, counts);
+  }
+}
+
 class RoutedFabric implements HostFabric {
   readonly #hostKey: string;
   readonly #supervisor: RouterSupervisor;
@@ -83,7 +101,7 @@ class RoutedFabric implements HostFabric {
   constructor({ config, hostKey, routerSocketPath, routerLog, log, metrics }: HostFabricSurroundings) {
     this.#hostKey = hostKey;
     this.#metrics = new RouterMetrics(metrics.registry);
-    this.#fabricMetrics = new FabricMetrics(metrics.registry);
+    this.#fabricMetrics = new FabricMetrics(metrics.registry, "routed");
     this.#supervisor = new RouterSupervisor(
       {
         routerMain: fileURLToPath(new URL("../router/router-main.js", import.meta.url)),

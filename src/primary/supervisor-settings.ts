@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LogFormat, SignalboxConfig } from "../config/config.js";
+import type { StockRedisSettings } from "../protocol/worker-messages.js";
 import { readCpuFacts } from "./machine-facts.js";
 import type { RuntimePaths } from "./runtime-paths.js";
 import type { SupervisorSettings } from "./supervisor.js";
@@ -33,6 +34,7 @@ export function collectSupervisorSettings(host: {
       region: config.region,
       appPath: host.appPath,
       fabric: config.fabric,
+      stockRedis: readStockRedis(config),
       routerSocketPath: paths.routerSocketPath,
       maxOutboxBytes: config.maxOutboxBytes,
       maxRoomsPerWorker: config.maxRoomsPerWorker,
@@ -51,4 +53,9 @@ export function collectSupervisorSettings(host: {
     createSocketPath: (slot, pid) => join(paths.instanceDir, `w${slot}-${pid}.sock`),
     isWatching: config.watch,
   };
+}
+
+function readStockRedis(config: SignalboxConfig): StockRedisSettings | undefined {
+  const { fabric, redisUrl: url, redisCa: caPath, stockAdapter: adapter, stockKey: key } = config;
+  return fabric === "stock" && url !== undefined ? { url, caPath, adapter, key } : undefined;
 }

@@ -1,6 +1,17 @@
 /** What primary and worker say to each other over Node's IPC channel: control only, never application messages. */
 
-import type { FabricName, LogFormat, LogLevel } from "../config/config.js";
+import type { FabricName, LogFormat, LogLevel, StockAdapterName } from "../config/config.js";
+
+/** How the fabric `stock` reaches other hosts. */
+export interface StockRedisSettings {
+  /** With its password: never to be printed. */
+  readonly url: string;
+  /** Absolute path of a PEM file. */
+  readonly caPath: string | undefined;
+  readonly adapter: StockAdapterName;
+  /** Beginning of the channels' names. */
+  readonly key: string;
+}
 
 /** What a worker needs to know to begin. Sent once, in answer to `hello`. */
 export interface WorkerInit {
@@ -11,6 +22,8 @@ export interface WorkerInit {
   /** Absolute path of the application module. */
   readonly appPath: string;
   readonly fabric: FabricName;
+  /** With the fabric `stock`; undefined: the workers of this host only. */
+  readonly stockRedis: StockRedisSettings | undefined;
   /** Where the router listens; there is one only with the fabric `routed`. */
   readonly routerSocketPath: string;
   /** What may wait for the router. */
@@ -42,7 +55,7 @@ export interface Sibling {
   readonly isStalled: boolean;
 }
 
-/** What a worker counts of the fabric `routed`; each is the total since the worker began. */
+/** What a worker counts of its fabric; each is the total since the worker began. */
 export interface FabricCounts {
   /** Broadcasts of other workers that had a receiver here. */
   readonly broadcastsReceived: number;
@@ -64,6 +77,8 @@ export interface FabricCounts {
   readonly framesMissed: number;
   /** Joins that the router did not acknowledge in time. */
   readonly lateJoins: number;
+  /** Messages of this worker that did not reach Redis (fabric `stock` only). */
+  readonly publishesFailed: number;
 }
 
 /** Another fabric, or nothing yet. */
@@ -78,6 +93,7 @@ export const noFabricCounts: FabricCounts = {
   framesUnsent: 0,
   framesMissed: 0,
   lateJoins: 0,
+  publishesFailed: 0,
 };
 
 /** Counts that a worker adds up and the primary shows; each is the total since the worker began. */

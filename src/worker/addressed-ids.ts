@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { Namespace, Server, Socket } from "socket.io";
 import { createAddress, encodePlace, randomBytesPerAddress } from "../address/address.js";
-import type { AdapterFactory } from "./fabric-adapter.js";
+import type { AdapterFactory } from "./fabric-contract.js";
 
 /** Ids made from one call to the system's generator: a call for each costs several times the rest of an id. */
 const idsPerPool = 128;

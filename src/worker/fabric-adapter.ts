@@ -1,36 +1,36 @@
-/** Gives the adapter factory of a fabric, and what else there is to know about it. */
+/** Makes the fabric that the settings name, and loads no other. */
 
-import type { Namespace } from "socket.io";
 import { encodePlace } from "../address/address.js";
 import type { Logger } from "../logging.js";
-import { type FabricCounts, noFabricCounts, type WorkerInit } from "../protocol/worker-messages.js";
-
-export type AdapterFactory = (namespace: Namespace) => object;
-
-/** How this worker reaches the others. */
-export interface Fabric {
-  readonly createAdapter: AdapterFactory;
-  /** Resolves when the way to the others is open; not before the first adapter is made. */
-  readonly connected: Promise<void>;
-  readCounts(): FabricCounts;
-}
+import { noFabricCounts, type StockRedisSettings, type WorkerInit } from "../protocol/worker-messages.js";
+import type { AdapterFactory, Fabric } from "./fabric-contract.js";
 
 export async function createFabric(init: WorkerInit, log: Logger): Promise<Fabric> {
   switch (init.fabric) {
-    // On one host: `@socket.io/cluster-adapter`, unchanged.
-    case "stock": {
-      const { createAdapter } = await import("@socket.io/cluster-adapter");
-      // That package adds a process listener for each namespace: Node's leak warning would be noise.
-      process.setMaxListeners(0);
-      return {
-        createAdapter: createAdapter() as AdapterFactory,
-        connected: Promise.resolve(),
-        readCounts: () => noFabricCounts,
-      };
-    }
+    case "stock":
+      return await (init.stockRedis === undefined
+        ? createClusterFabric()
+        : createRedisFabric(init.stockRedis, init, log));
     case "routed":
       return await createRoutedFabric(init, log);
   }
+}
+
+/** On one host: `@socket.io/cluster-adapter`, unchanged. */
+async function createClusterFabric(): Promise<Fabric> {
+  const { createAdapter } = await import("@socket.io/cluster-adapter");
+  // That package adds a process listener for each namespace: Node's leak warning would be noise.
+  process.setMaxListeners(0);
+  return {
+    createAdapter: createAdapter() as AdapterFactory,
+    connected: Promise.resolve(),
+    readCounts: () => noFabricCounts,
+  };
+}
+
+async function createRedisFabric(settings: StockRedisSettings, init: WorkerInit, log: Logger): Promise<Fabric> {
+  const { createStockRedisFabric } = await import("./stock/stock-redis.js");
+  return createStockRedisFabric(settings, { maxWaitingBytes: init.maxOutboxBytes, log });
 }
 
 async function createRoutedFabric(init: WorkerInit, log: Logger): Promise<Fabric> {

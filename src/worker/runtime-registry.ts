@@ -5,7 +5,7 @@
 
 import type { Server } from "socket.io";
 import type { SignalboxContext } from "./app-contract.js";
-import type { AdapterFactory } from "./fabric-adapter.js";
+import type { AdapterFactory } from "./fabric-contract.js";
 
 /** The part of a worker that applications reach through `attach()`. The number is the version of this contract. */
 export interface WorkerRuntimeApi {

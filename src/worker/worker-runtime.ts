@@ -13,7 +13,7 @@ import type { WorkerInit } from "../protocol/worker-messages.js";
 import { addressSessions, createIdGenerator, withAddressedSockets } from "./addressed-ids.js";
 import type { SignalboxContext } from "./app-contract.js";
 import { warnAboutUnsupportedOptions } from "./fabric/unsupported-options.js";
-import type { AdapterFactory } from "./fabric-adapter.js";
+import type { AdapterFactory } from "./fabric-contract.js";
 import type { HeldListen } from "./listen-interception.js";
 import { RequestGate } from "./request-gate.js";
 import type { RunOnceJobs } from "./run-once.js";

@@ -53,7 +53,7 @@ test("gauges show the workers that there are now, and forget the others", async 
 
 test("what workers count of the fabric is added up over them, and over their replacements", async () => {
   const host = new HostMetrics();
-  const metrics = new FabricMetrics(host.registry);
+  const metrics = new FabricMetrics(host.registry, "routed");
   metrics.addCounts(undefined, { ...noFabricCounts, broadcastsReceived: 5 });
   metrics.addCounts({ ...noFabricCounts, broadcastsReceived: 5 }, { ...noFabricCounts, broadcastsReceived: 7 });
   metrics.addCounts(undefined, { ...noFabricCounts, broadcastsReceived: 1, lateJoins: 2 });
@@ -65,7 +65,8 @@ test("what workers count of the fabric is added up over them, and over their rep
 test("every metric has a name by the house rules and a help text that is a sentence", async () => {
   const { registry } = new HostMetrics();
   new RouterMetrics(registry);
-  new FabricMetrics(registry);
+  new FabricMetrics(registry, "routed");
+  new FabricMetrics(registry, "stock");
   const ofRouter = (await registry.getMetricsAsJSON()).filter(({ name }) => /^signalbox_(router|fabric)_/.test(name));
   assert.ok(ofRouter.length > 20);
   for (const { name, help, type } of ofRouter) {

@@ -38,6 +38,7 @@ const messagesToWorker: MessageToWorker[] = [
     region: "default",
     appPath: "/app.js",
     fabric: "routed",
+    stockRedis: undefined,
     routerSocketPath: "/run/router.sock",
     maxOutboxBytes: 1,
     maxRoomsPerWorker: 1,

@@ -11,7 +11,7 @@ import { WebSocket } from "ws";
 import type { EngineConnection } from "../../src/worker/fabric/client-writes.js";
 import { RoutedAdapter } from "../../src/worker/fabric/routed-adapter.js";
 import { RoutedFabric } from "../../src/worker/fabric/routed-fabric.js";
-import type { AdapterFactory } from "../../src/worker/fabric-adapter.js";
+import type { AdapterFactory } from "../../src/worker/fabric-contract.js";
 
 /** With the routed adapter, or with Socket.IO's own in memory. */
 export type Way = "routed" | "stock";

@@ -7,7 +7,7 @@ import type { Namespace } from "socket.io";
 import { encodePlace } from "../../address/address.js";
 import { type PlaceAnswer, parsePlaceAnswer, placeQuestion } from "../../protocol/adapter-messages.js";
 import { createIdGenerator, withAddressedSockets } from "../addressed-ids.js";
-import type { AdapterFactory } from "../fabric-adapter.js";
+import type { AdapterFactory } from "../fabric-contract.js";
 import { findRuntime } from "../runtime-registry.js";
 import { resynchroniseClients } from "./resynchronise.js";
 import { RoutedAdapter } from "./routed-adapter.js";

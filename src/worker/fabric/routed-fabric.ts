@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { EventEmitter } from "node:events";
 import { addressLength, createAddress, randomBytesPerAddress } from "../../address/address.js";
 import { maxFrameBytes, maxNamespaceBytes, maxRoomsPerFrame } from "../../protocol/frame.js";
-import type { FabricCounts } from "../../protocol/worker-messages.js";
+import { type FabricCounts, noFabricCounts } from "../../protocol/worker-messages.js";
 import { flushBeforeClientWrites, stopFlushingBeforeClientWrites } from "./client-writes.js";
 import type { SessionEndpoint } from "./endpoint-table.js";
 import { HostSession } from "./host-session.js";
@@ -177,6 +177,7 @@ export class RoutedFabric {
   readCounts(): FabricCounts {
     const { counters, lateJoins } = this.session;
     return {
+      ...noFabricCounts,
       ...this.counters,
       volatileDropped: counters.droppedVolatile,
       framesUnsent: counters.unsentFrames,
