@@ -276,7 +276,7 @@ export function listDescendants(pid: number): number[] {
   return direct.flatMap((child) => [child, ...listDescendants(child)]);
 }
 
-function killIfThere(pid: number): void {
+export function killIfThere(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
