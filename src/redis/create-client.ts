@@ -39,6 +39,7 @@ export function createRedisClient(settings: RedisClientSettings): Redis | Cluste
     retryStrategy: retry.chooseDelayMs,
     sentinelRetryStrategy: retry.chooseDelayMs,
   });
+  catchCommands(client);
   client.on("ready", retry.noteReady);
   client.on("error", (error: Error) => {
     retry.note(error);
@@ -110,6 +111,7 @@ function createCluster(settings: RedisClientSettings, nodes: readonly RedisEndpo
   // Certificates are made for names: they must not be resolved before TLS sees them.
   if (redisOptions.tls !== undefined) options.dnsLookup = (address, callback) => callback(null, address);
   const client = new Cluster(shuffle(nodes, settings.random), options);
+  catchCommands(client);
   const note = (error: Error): void => {
     retry.note(error);
     settings.onError(hidePassword(target, error.message));
@@ -118,6 +120,19 @@ function createCluster(settings: RedisClientSettings, nodes: readonly RedisEndpo
   client.on("error", note);
   client.on("node error", note);
   return client;
+}
+
+/**
+ * A rejection that nobody catches would end the process: ioredis itself leaves that of its resubscribing, and
+ * `@socket.io/redis-adapter` all of its own. Callers that await a command get its error as before.
+ */
+function catchCommands(client: Redis | Cluster): void {
+  const send = client.sendCommand.bind(client) as (...values: unknown[]) => unknown;
+  client.sendCommand = (...values: unknown[]) => {
+    const answer = send(...values);
+    if (answer instanceof Promise) answer.catch(() => {});
+    return answer;
+  };
 }
 
 /** Waits longer after a refusal: ioredis tells the error before it asks for the delay. */
