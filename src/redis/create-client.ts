@@ -19,9 +19,9 @@ export interface RedisClientSettings {
 /** The client library's options, as TypeScript wants them to infer what replies look like. */
 export type ServerOptions = RedisOptions & { readonly replyMapping: "legacy" };
 
-export const connectTimeoutMs = 3_000;
+const connectTimeoutMs = 3_000;
 /** A connection that is ended may write what it has for so long. */
-export const disconnectTimeoutMs = 500;
+const disconnectTimeoutMs = 500;
 const keepAliveMs = 10_000;
 const sentinelTimeoutMs = 2_000;
 

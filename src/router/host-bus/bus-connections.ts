@@ -7,18 +7,24 @@ import type { Redis } from "ioredis";
 import type { RedisClientSettings } from "../../redis/create-client.js";
 import { createConnection, destroyConnection } from "../../redis/create-connection.js";
 import { hidePassword } from "../../redis/describe-redis.js";
-import type { ShardLocator } from "../../redis/shard-locator.js";
+import type { NodeLocator } from "../../redis/node-locator.js";
+import type { RedisEndpoint } from "../../redis/redis-url.js";
 
-const pingIntervalMs = 1_000;
+const tickMs = 1_000;
 /** Intervals without an answer. Counted, not measured: when this process itself stood still, only one has passed. */
 const missedPingsToGiveUp = 3;
 /** Longer than to ask several Sentinels or nodes of which the first do not answer. */
 const ticksToBecomeReady = 10;
+/**
+ * A failover leaves the old master, when it can be reached, with all who were connected: for about 10 s, until a Sentinel
+ * demotes it, they and those who come anew would not hear each other. So the place is looked up again and again.
+ */
+const ticksBetweenLookUps = 2;
 const closeTimeoutMs = 1_000;
 
 export interface BusConnectionsSettings extends Omit<RedisClientSettings, "onError"> {
-  /** Present for a cluster, where the channels are sharded. */
-  readonly locator: ShardLocator | undefined;
+  /** Present when the server has to be found: with Sentinel and in a cluster. */
+  readonly locator: NodeLocator | undefined;
   readonly wirePrefix: string;
   readonly channels: readonly string[];
 }
@@ -42,57 +48,47 @@ interface Line {
 export class BusConnections {
   readonly #settings: BusConnectionsSettings;
   readonly #events: BusConnectionsEvents;
-  readonly #publisher: Line;
-  readonly #subscriber: Line;
+  readonly #isSharded: boolean;
   readonly #timer: NodeJS.Timeout;
+  readonly #over = new AbortController();
+  #publisher: Line | undefined;
+  #subscriber: Line | undefined;
+  #place: RedisEndpoint | undefined;
+  #isLookingUp = false;
   #isReady = false;
-  #isOver = false;
   #ticks = 0;
 
   constructor(settings: BusConnectionsSettings, events: BusConnectionsEvents) {
     this.#settings = settings;
     this.#events = events;
-    this.#publisher = this.#makeLine("publishing");
-    this.#subscriber = this.#makeLine("subscribing");
-    const prefixBytes = Buffer.byteLength(settings.wirePrefix);
-    this.#subscriber.client.on(settings.locator === undefined ? "messageBuffer" : "smessageBuffer", ((
-      channel: Buffer,
-      payload: Buffer,
-    ) => {
-      if (this.#isOver) return;
-      this.#subscriber.missedPings = 0;
-      this.#events.onMessage(channel.toString("utf8", prefixBytes), payload);
-    }) as (...values: unknown[]) => void);
-    // A slot that moved to another node takes its subscriptions with it.
-    this.#subscriber.client.on("moved", () => this.#fail("MOVED the channels are on another node of the cluster now"));
-    this.#timer = setInterval(() => this.#tick(), pingIntervalMs);
+    this.#isSharded = settings.target.kind === "cluster";
+    this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#start().catch((error: unknown) => this.#failWith(error));
   }
 
   /** Resolves when Redis has it; a rejection has been told as the fault by then. */
   async publish(channel: string, payload: Buffer): Promise<void> {
-    const { client } = this.#publisher;
+    const line = this.#publisher;
+    if (line === undefined) throw new Error("the bus is not connected");
     const name = this.#settings.wirePrefix + channel;
     try {
-      await (this.#settings.locator === undefined ? client.publish(name, payload) : client.spublish(name, payload));
+      await (this.#isSharded ? line.client.spublish(name, payload) : line.client.publish(name, payload));
     } catch (error) {
       this.#failWith(error);
       throw error;
     }
-    this.#publisher.missedPings = 0;
+    line.missedPings = 0;
   }
 
   /** Ends both at once, what is unwritten lost; no event comes any more. */
   destroy(): void {
-    this.#isOver = true;
-    clearInterval(this.#timer);
+    this.#stop();
     for (const { client } of this.#lines) destroyConnection(client);
   }
 
   /** Ends both after what is written; when Redis does not read it, within a second all the same. */
   async close(): Promise<void> {
-    this.#isOver = true;
-    clearInterval(this.#timer);
+    this.#stop();
     let timer: NodeJS.Timeout | undefined;
     const timedOut = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, closeTimeoutMs);
@@ -103,46 +99,82 @@ export class BusConnections {
   }
 
   get #lines(): readonly Line[] {
-    return [this.#publisher, this.#subscriber];
+    return [this.#publisher, this.#subscriber].filter((line) => line !== undefined);
   }
 
-  #makeLine(name: string): Line {
-    const settings = { ...this.#settings, onError: (message: string) => this.#fail(message) };
-    const client = createConnection(settings, this.#settings.locator);
-    // After an error this comes second and is ignored.
-    client.on("close", () => this.#fail(`the ${name} connection was closed`));
-    return { name, client, isPinged: false, missedPings: 0 };
+  get #isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  #stop(): void {
+    this.#over.abort();
+    clearInterval(this.#timer);
   }
 
   async #start(): Promise<void> {
-    const { channels, wirePrefix, locator } = this.#settings;
-    // PING tells what a connection alone does not: NOAUTH, LOADING, NOPERM.
-    await Promise.all(
-      this.#lines.map(async ({ client }) => {
-        await client.connect();
-        await client.ping();
-      }),
-    );
-    const names = channels.map((channel) => wirePrefix + channel);
-    const { client } = this.#subscriber;
-    if (names.length > 0) await (locator === undefined ? client.subscribe(...names) : client.ssubscribe(...names));
+    this.#place = await this.#settings.locator?.locate(this.#over.signal);
+    if (this.#isOver) return;
+    const publisher = this.#makeLine("publishing");
+    this.#publisher = publisher;
+    const subscriber = this.#makeLine("subscribing");
+    this.#subscriber = subscriber;
+    this.#listen(subscriber);
+    await Promise.all([this.#connect(publisher), this.#connect(subscriber)]);
+    await this.#subscribe(subscriber.client);
     if (this.#isOver) return;
     this.#isReady = true;
     this.#events.onReady();
   }
 
+  #makeLine(name: string): Line {
+    const settings = { ...this.#settings, onError: (message: string) => this.#fail(message) };
+    const client = createConnection(settings, this.#place);
+    // After an error this comes second and is ignored.
+    client.on("close", () => this.#fail(`the ${name} connection was closed`));
+    return { name, client, isPinged: false, missedPings: 0 };
+  }
+
+  #listen(line: Line): void {
+    const prefixBytes = Buffer.byteLength(this.#settings.wirePrefix);
+    const receive = (channel: Buffer, payload: Buffer): void => {
+      if (this.#isOver) return;
+      line.missedPings = 0;
+      this.#events.onMessage(channel.toString("utf8", prefixBytes), payload);
+    };
+    line.client.on("messageBuffer", receive);
+    line.client.on("smessageBuffer", receive);
+    // A slot that moves to another node takes its subscriptions with it.
+    line.client.on("moved", () => this.#fail("the channels have moved to another node of the cluster"));
+  }
+
+  async #connect({ client }: Line): Promise<void> {
+    await client.connect();
+    // PING tells what a connection alone does not: NOAUTH, LOADING, NOPERM.
+    await client.ping();
+    if (this.#settings.target.kind !== "sentinel") return;
+    // What is published at a replica does not reach its master.
+    if (/^role:master\b/m.test(await client.info("replication"))) return;
+    throw new Error("READONLY the server that the Sentinel names is a replica");
+  }
+
+  async #subscribe(client: Redis): Promise<void> {
+    const names = this.#settings.channels.map((channel) => this.#settings.wirePrefix + channel);
+    if (names.length > 0) await (this.#isSharded ? client.ssubscribe(...names) : client.subscribe(...names));
+  }
+
   #tick(): void {
     this.#ticks++;
     if (!this.#isReady) {
-      if (this.#ticks >= ticksToBecomeReady) this.#fail(`no answer for ${this.#ticks} s`);
+      if (this.#ticks >= ticksToBecomeReady) this.#fail(`no answer for ${(this.#ticks * tickMs) / 1000} s`);
       return;
     }
     for (const line of this.#lines) this.#ping(line);
+    if (this.#ticks % ticksBetweenLookUps === 0) this.#lookUpPlace();
   }
 
   #ping(line: Line): void {
     if (line.isPinged && ++line.missedPings >= missedPingsToGiveUp) {
-      this.#fail(`no answer on the ${line.name} connection for ${missedPingsToGiveUp} s`);
+      this.#fail(`no answer on the ${line.name} connection for ${(missedPingsToGiveUp * tickMs) / 1000} s`);
     }
     if (line.isPinged || this.#isOver) return;
     line.isPinged = true;
@@ -153,6 +185,21 @@ export class BusConnections {
       },
       (error: unknown) => this.#failWith(error),
     );
+  }
+
+  #lookUpPlace(): void {
+    const { locator } = this.#settings;
+    if (locator === undefined || this.#isLookingUp || this.#isOver) return;
+    this.#isLookingUp = true;
+    const note = (found: RedisEndpoint): void => {
+      this.#isLookingUp = false;
+      if (found.host === this.#place?.host && found.port === this.#place.port) return;
+      this.#fail(`another server has taken over, ${found.host}:${found.port}`);
+    };
+    locator.locate(this.#over.signal).then(note, () => {
+      // Nobody to ask is no reason to give up connections that work.
+      this.#isLookingUp = false;
+    });
   }
 
   #failWith(error: unknown): void {

@@ -1,10 +1,10 @@
 /** Carries messages between the hosts of a region through Redis, and comes back by itself when Redis does. */
 
 import { describeRedis } from "../../redis/describe-redis.js";
+import { NodeLocator } from "../../redis/node-locator.js";
 import type { RedisTarget } from "../../redis/redis-url.js";
 import { readRefusal } from "../../redis/refusal.js";
 import { chooseRetryDelayMs } from "../../redis/retry-delay.js";
-import { ShardLocator } from "../../redis/shard-locator.js";
 import { BusConnections } from "./bus-connections.js";
 import { chooseWirePrefix, explainRefusal, listAclRules } from "./bus-wire.js";
 
@@ -38,9 +38,9 @@ export interface RedisBusEvents {
 }
 
 /**
- * Two connections, whatever the form of the target: one publishes, one subscribes. With Sentinel each connecting asks a Sentinel
- * first, with a cluster a node, over a connection of a moment. In a cluster (Redis 7 or later) the channels are sharded, all in
- * one slot; both connections are to the node that owns it.
+ * Two connections, whatever the form of the target: one publishes, one subscribes. With Sentinel, and in a cluster, there is a
+ * third for a moment every two seconds, which asks a Sentinel or a node where the two belong. In a cluster (Redis 7 or
+ * later) the channels are sharded, all in one slot, and both connections are to the node that owns it.
  *
  * The user needs `resetchannels &prefix* +ping +publish +subscribe`; with Sentinel `+info` as well; in a cluster
  * `resetchannels &{prefix}* +ping +spublish +ssubscribe +cluster|slots +cluster|keyslot`.
@@ -51,7 +51,7 @@ export class RedisBus {
   readonly #settings: RedisBusSettings;
   readonly #events: RedisBusEvents;
   readonly #wirePrefix: string;
-  readonly #locator: ShardLocator | undefined;
+  readonly #locator: NodeLocator | undefined;
   #connections: BusConnections | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
@@ -68,10 +68,8 @@ export class RedisBus {
     this.#events = events;
     const { target, ca, random } = settings;
     this.#wirePrefix = chooseWirePrefix(target, settings.channelPrefix);
-    if (target.kind === "cluster") {
-      // What it meets is told by the connection that asked it.
-      this.#locator = new ShardLocator({ target, ca, random, onError: () => {} }, this.#wirePrefix);
-    }
+    const hasOneAddress = target.kind === "server" || target.kind === "unix";
+    this.#locator = hasOneAddress ? undefined : new NodeLocator({ target, ca, random }, this.#wirePrefix);
   }
 
   get isUp(): boolean {

@@ -116,12 +116,12 @@ export function stateBusOver(form: RedisForm): void {
 
   test("a Redis that hangs is noticed within 5 s, and used again when it goes on", async () => {
     await Promise.all([one.untilUp(), other.untilUp()]);
-    const downs = one.downs.length + 1;
+    const downs = [one.downs.length + 1, other.downs.length + 1] as const;
     const carrier = await redis.findCarrier();
     carrier.pause();
     try {
       const startedMs = performance.now();
-      await one.untilDowns(downs);
+      await Promise.all([one.untilDowns(downs[0]), other.untilDowns(downs[1])]);
       const noticedMs = performance.now() - startedMs;
       assert.ok(noticedMs < maxNoticeMs, `noticed after ${noticedMs} ms: ${one.downs.at(-1)}`);
       if (!one.bus.isUp) assert.equal(one.bus.publish("all", Buffer.from("while hung")), false);
