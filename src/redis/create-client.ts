@@ -6,12 +6,16 @@ import type { RedisEndpoint, RedisTarget } from "./redis-url.js";
 import { readRefusal } from "./refusal.js";
 import { chooseRetryDelayMs } from "./retry-delay.js";
 
-export interface RedisClientSettings {
+/** What every connection needs to know. */
+export interface ConnectionSettings {
   readonly target: RedisTarget;
   /** Content of a file with certificates (PEM) to trust instead of the system's. */
   readonly ca?: string | undefined;
   /** Chance, from 0 to below 1. */
   readonly random: () => number;
+}
+
+export interface RedisClientSettings extends ConnectionSettings {
   /** Each error, in words without the password; commands that fail reject besides. */
   readonly onError: (reason: string) => void;
 }
@@ -49,7 +53,7 @@ export function createRedisClient(settings: RedisClientSettings): Redis | Cluste
 }
 
 /** What every connection has in common, whoever reconnects; for a cluster, without the address. */
-export function chooseServerOptions(settings: RedisClientSettings): ServerOptions {
+export function chooseServerOptions(settings: ConnectionSettings): ServerOptions {
   const { target, random } = settings;
   const options: ServerOptions = {
     replyMapping: "legacy",

@@ -4,8 +4,9 @@
  */
 
 import { Redis } from "ioredis";
+import { describeBriefly } from "../errors.js";
 import { findSlotOwner, listNodes } from "./cluster-slots.js";
-import { chooseServerOptions, type RedisClientSettings, shuffle } from "./create-client.js";
+import { type ConnectionSettings, chooseServerOptions, shuffle } from "./create-client.js";
 import { destroyConnection } from "./create-connection.js";
 import type { RedisEndpoint } from "./redis-url.js";
 
@@ -13,12 +14,12 @@ import type { RedisEndpoint } from "./redis-url.js";
 const answerTimeoutMs = 2_000;
 
 export class NodeLocator {
-  readonly #settings: Omit<RedisClientSettings, "onError">;
+  readonly #settings: ConnectionSettings;
   readonly #key: string;
   /** Those that were told of besides: the ones of the URL may all have been replaced. */
   #known: readonly RedisEndpoint[] = [];
 
-  constructor(settings: Omit<RedisClientSettings, "onError">, key: string) {
+  constructor(settings: ConnectionSettings, key: string) {
     this.#settings = settings;
     this.#key = key;
   }
@@ -63,7 +64,7 @@ export class NodeLocator {
         : this.#askClusterNode(client, node));
     } catch (error) {
       // What `connect` rejects with is only that the connection closed; the error before it says why.
-      throw cause ?? error;
+      throw target.kind === "sentinel" ? tellSentinel(node, cause ?? error) : (cause ?? error);
     } finally {
       signal.removeEventListener("abort", stop);
       destroyConnection(client);
@@ -77,6 +78,11 @@ export class NodeLocator {
     if (owner === undefined) throw new Error("CLUSTERDOWN no node of the cluster owns the slot of the channels");
     return owner;
   }
+}
+
+/** Not to be taken for a refusal by the server, whose user is another. */
+function tellSentinel({ host, port }: RedisEndpoint, error: unknown): Error {
+  return new Error(`the Sentinel ${host}:${port} says: ${describeBriefly(error)}`, { cause: error });
 }
 
 async function askSentinel(client: Redis, masterName: string): Promise<RedisEndpoint> {

@@ -38,6 +38,15 @@ const directions: readonly Fixture[] = [
   importing("src/link/routing-import.ts", "../routing/good.js", []),
   importing("src/config/primary-import.ts", "../primary/good.js"),
   importing("src/config/address-import.ts", "../address/good.js", []),
+  importing("src/config/redis-import.ts", "../redis/good.js"),
+  importing("src/config/redis-url-import.ts", "../redis/redis-url.js", []),
+  importing("src/redis/router-import.ts", "../router/good.js"),
+  importing("src/redis/config-import.ts", "../config/good.js"),
+  importing("src/redis/errors-import.ts", "../errors.js", []),
+  importing("src/router/redis-import.ts", "../redis/good.js", []),
+  importing("src/worker/redis-import.ts", "../redis/good.js", []),
+  importing("src/primary/redis-import.ts", "../redis/good.js"),
+  importing("src/routing/redis-import.ts", "../redis/good.js"),
   importing("src/metrics/worker-import.ts", "../worker/good.js"),
   importing("src/metrics/protocol-import.ts", "../protocol/good.js", []),
   importing("src/worker/primary-import.ts", "../primary/good.js"),
@@ -257,6 +266,7 @@ const supports = new Map([
   ["src/errors.ts", "export const errors = 1;\n"],
   ["src/logging.ts", "export const logging = 1;\n"],
   ["src/primary/adapter-primary.ts", "export const setupPrimary = 1;\n"],
+  ["src/redis/redis-url.ts", "export const parseRedisUrl = 1;\n"],
   ["src/worker/fabric/create-adapter.ts", "export const createAdapter = 1;\n"],
 ]);
 

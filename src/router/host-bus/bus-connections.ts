@@ -4,7 +4,8 @@
  */
 
 import type { Redis } from "ioredis";
-import type { RedisClientSettings } from "../../redis/create-client.js";
+import { describeBriefly } from "../../errors.js";
+import type { ConnectionSettings } from "../../redis/create-client.js";
 import { createConnection, destroyConnection } from "../../redis/create-connection.js";
 import { hidePassword } from "../../redis/describe-redis.js";
 import type { NodeLocator } from "../../redis/node-locator.js";
@@ -22,7 +23,7 @@ const ticksToBecomeReady = 10;
 const ticksBetweenLookUps = 2;
 const closeTimeoutMs = 1_000;
 
-export interface BusConnectionsSettings extends Omit<RedisClientSettings, "onError"> {
+export interface BusConnectionsSettings extends ConnectionSettings {
   /** Present when the server has to be found: with Sentinel and in a cluster. */
   readonly locator: NodeLocator | undefined;
   readonly wirePrefix: string;
@@ -203,7 +204,7 @@ export class BusConnections {
   }
 
   #failWith(error: unknown): void {
-    this.#fail(error instanceof Error ? error.message : String(error));
+    this.#fail(describeBriefly(error));
   }
 
   #fail(message: string): void {

@@ -50,6 +50,11 @@ export function stateBusOver(form: RedisForm): void {
     assert.deepEqual([one.downs, other.downs], [[], []]);
   });
 
+  test("each has two connections to the server", async () => {
+    const carrier = await redis.findCarrier();
+    assert.equal((await carrier.listClients()).length, 4);
+  });
+
   test("a message reaches another bus, and its own, byte for byte", async () => {
     const payload = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     assert.equal(one.bus.publish("all", payload), true);

@@ -15,10 +15,10 @@ export const threeSentinelsForm: RedisForm = { name: "three Sentinels", start: (
 async function startSentinels(count: number): Promise<RunningRedis> {
   const servers: RedisServer[] = [];
   try {
-    const master = await RedisServer.start();
+    // By default a master waits 5 s for more replicas before it sends its data.
+    const master = await RedisServer.start({ makeConfig: () => ["repl-diskless-sync-delay 0"] });
     servers.push(master);
-    const makeConfig = (): string[] => [`replicaof 127.0.0.1 ${master.port}`, "repl-diskless-sync-delay 0"];
-    const replica = await RedisServer.start({ makeConfig });
+    const replica = await RedisServer.start({ makeConfig: () => [`replicaof 127.0.0.1 ${master.port}`] });
     servers.push(replica);
     await replica.untilLogged(/Finished with success/);
     const sentinels: RedisServer[] = [];

@@ -136,10 +136,12 @@ export class RedisServer implements AsyncDisposable {
     }
   }
 
-  /** The lines of CLIENT LIST but for the tests' own, replicas and the one that asks. */
+  /** The lines of CLIENT LIST but for the tests' own, replicas, Sentinels, and those that ask where a slot is. */
   async listClients(): Promise<string[]> {
     const text = String(await this.command("CLIENT", "LIST"));
-    return text.split("\n").filter((line) => line !== "" && !/ name=test | flags=[SM] /.test(line));
+    return text
+      .split("\n")
+      .filter((line) => line !== "" && !/ name=(test|sentinel-)| flags=[SM] | cmd=cluster/.test(line));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
