@@ -33,6 +33,9 @@ const sentinelTimeoutMs = 2_000;
  * A client that connects with `connect()` or its first command, and reconnects by itself for ever. While Redis is away a
  * command rejects at once, and what was written without an answer rejects with the connection: callers catch, nothing is
  * kept and nothing is repeated. Subscriptions are made anew by ioredis.
+ *
+ * For a cluster it is ioredis' `Cluster`, which repeats a command on its own while it looks for the right node: a command
+ * may take some seconds to be done or to reject. Its sharded subscribers are on.
  */
 export function createRedisClient(settings: RedisClientSettings): Redis | Cluster {
   const { target } = settings;

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { findProgram } from "../prerequisite.js";
 import { within } from "./within.js";
@@ -134,6 +135,14 @@ export class RedisServer implements AsyncDisposable {
     } finally {
       client.disconnect();
     }
+  }
+
+  /** Resolves when somebody has subscribed the channel: nothing tells it, so it is asked again and again. */
+  async untilSubscribed(channel: string): Promise<void> {
+    const ask = async (): Promise<void> => {
+      while (String(await this.command("PUBSUB", "NUMSUB", channel)) !== `${channel},1`) await pause(20);
+    };
+    await within(ask(), `a subscriber of ${channel}`);
   }
 
   /** The lines of CLIENT LIST but for the tests' own, replicas, Sentinels, and those that ask where a slot is. */
