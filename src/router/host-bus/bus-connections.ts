@@ -17,8 +17,8 @@ const missedPingsToGiveUp = 3;
 /** Longer than to ask several Sentinels or nodes of which the first do not answer. */
 const ticksToBecomeReady = 10;
 /**
- * A failover leaves the old master, when it can be reached, with all who were connected: for about 10 s, until a Sentinel
- * demotes it, they and those who come anew would not hear each other. So the place is looked up again and again.
+ * A failover leaves the old master, when it can still be reached, with all who were connected: until a Sentinel demotes it
+ * they and those who come anew do not hear each other. So the place is looked up again and again.
  */
 const ticksBetweenLookUps = 2;
 const closeTimeoutMs = 1_000;
