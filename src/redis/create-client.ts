@@ -6,12 +6,16 @@ import type { RedisEndpoint, RedisTarget } from "./redis-url.js";
 import { readRefusal } from "./refusal.js";
 import { chooseRetryDelayMs } from "./retry-delay.js";
 
-export interface RedisClientSettings {
+/** What every connection needs to know. */
+export interface ConnectionSettings {
   readonly target: RedisTarget;
   /** Content of a file with certificates (PEM) to trust instead of the system's. */
   readonly ca?: string | undefined;
   /** Chance, from 0 to below 1. */
   readonly random: () => number;
+}
+
+export interface RedisClientSettings extends ConnectionSettings {
   /** Each error, in words without the password; commands that fail reject besides. */
   readonly onError: (reason: string) => void;
 }
@@ -19,9 +23,9 @@ export interface RedisClientSettings {
 /** The client library's options, as TypeScript wants them to infer what replies look like. */
 export type ServerOptions = RedisOptions & { readonly replyMapping: "legacy" };
 
-export const connectTimeoutMs = 3_000;
+const connectTimeoutMs = 3_000;
 /** A connection that is ended may write what it has for so long. */
-export const disconnectTimeoutMs = 500;
+const disconnectTimeoutMs = 500;
 const keepAliveMs = 10_000;
 const sentinelTimeoutMs = 2_000;
 
@@ -29,6 +33,9 @@ const sentinelTimeoutMs = 2_000;
  * A client that connects with `connect()` or its first command, and reconnects by itself for ever. While Redis is away a
  * command rejects at once, and what was written without an answer rejects with the connection: callers catch, nothing is
  * kept and nothing is repeated. Subscriptions are made anew by ioredis.
+ *
+ * For a cluster it is ioredis' `Cluster`, which repeats a command on its own while it looks for the right node: a command
+ * may take some seconds to be done or to reject. Its sharded subscribers are on.
  */
 export function createRedisClient(settings: RedisClientSettings): Redis | Cluster {
   const { target } = settings;
@@ -39,6 +46,7 @@ export function createRedisClient(settings: RedisClientSettings): Redis | Cluste
     retryStrategy: retry.chooseDelayMs,
     sentinelRetryStrategy: retry.chooseDelayMs,
   });
+  catchCommands(client);
   client.on("ready", retry.noteReady);
   client.on("error", (error: Error) => {
     retry.note(error);
@@ -48,7 +56,7 @@ export function createRedisClient(settings: RedisClientSettings): Redis | Cluste
 }
 
 /** What every connection has in common, whoever reconnects; for a cluster, without the address. */
-export function chooseServerOptions(settings: RedisClientSettings): ServerOptions {
+export function chooseServerOptions(settings: ConnectionSettings): ServerOptions {
   const { target, random } = settings;
   const options: ServerOptions = {
     replyMapping: "legacy",
@@ -110,6 +118,7 @@ function createCluster(settings: RedisClientSettings, nodes: readonly RedisEndpo
   // Certificates are made for names: they must not be resolved before TLS sees them.
   if (redisOptions.tls !== undefined) options.dnsLookup = (address, callback) => callback(null, address);
   const client = new Cluster(shuffle(nodes, settings.random), options);
+  catchCommands(client);
   const note = (error: Error): void => {
     retry.note(error);
     settings.onError(hidePassword(target, error.message));
@@ -118,6 +127,19 @@ function createCluster(settings: RedisClientSettings, nodes: readonly RedisEndpo
   client.on("error", note);
   client.on("node error", note);
   return client;
+}
+
+/**
+ * A rejection that nobody catches would end the process: ioredis itself leaves that of its resubscribing, and
+ * `@socket.io/redis-adapter` all of its own. Callers that await a command get its error as before.
+ */
+function catchCommands(client: Redis | Cluster): void {
+  const send = client.sendCommand.bind(client) as (...values: unknown[]) => unknown;
+  client.sendCommand = (...values: unknown[]) => {
+    const answer = send(...values);
+    if (answer instanceof Promise) answer.catch(() => {});
+    return answer;
+  };
 }
 
 /** Waits longer after a refusal: ioredis tells the error before it asks for the delay. */

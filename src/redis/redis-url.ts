@@ -136,7 +136,7 @@ function parseCredentials(text: string): RedisCredentials {
 
 function parseEndpoints(text: string, portIfNone: number): RedisEndpoint[] {
   return text.split(",").map((part) => {
-    const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]@]*))(?::(.*))?$/i.exec(part);
+    const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]@]*))(?::([^:]*))?$/i.exec(part);
     const host = match?.[1] ?? match?.[2] ?? "";
     // A stray part may be a piece of an unencoded password, and is not repeated.
     if (match === null) throw new UrlFault("has a host that cannot be read; IPv6 addresses are written [::1]");

@@ -43,6 +43,7 @@ const directions: readonly Fixture[] = [
   importing("src/config/redis-url-import.ts", "../redis/redis-url.js", []),
   importing("src/link/redis-import.ts", "../redis/good.js"),
   importing("src/primary/redis-import.ts", "../redis/good.js"),
+  importing("src/cli/redis-import.ts", "../redis/good.js"),
   importing("src/link/metrics-import.ts", "../metrics/good.js"),
   importing("src/link/routing-import.ts", "../routing/good.js", []),
   importing("src/config/primary-import.ts", "../primary/good.js"),
