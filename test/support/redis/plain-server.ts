@@ -5,6 +5,9 @@ import { once } from "node:events";
 import { type ControlledWorker, ControlServer } from "../../contract/fabric/support/control-server.js";
 import { cleanEnvironment, fixturePath, pause } from "../host.js";
 
+/** As whom it says hello to the test. */
+const controlSlot = 9;
+
 export interface PlainServerOptions {
   readonly redisSocketPath: string;
   readonly adapter: "classic" | "sharded";
@@ -45,6 +48,8 @@ export class PlainServer implements AsyncDisposable {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const [line] = (await once(child.stdout.setEncoding("utf8"), "data")) as [string];
+    // It has sent its hello by then, but that comes another way.
+    await control.waitForWorker(controlSlot);
     return new PlainServer(child, control, Number(line));
   }
 
@@ -53,7 +58,7 @@ export class PlainServer implements AsyncDisposable {
   }
 
   get worker(): ControlledWorker {
-    return this.#control.worker(9);
+    return this.#control.worker(controlSlot);
   }
 
   async ask<Result>(command: string, rest: Readonly<Record<string, unknown>> = {}): Promise<Result> {

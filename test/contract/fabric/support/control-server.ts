@@ -1,6 +1,6 @@
 /** The test's end of the connections over which each worker of a stage is told what to do, and tells what it sees. */
 
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -124,6 +124,7 @@ export class ControlServer {
   readonly #directory = mkdtempSync(join(tmpdir(), "sbx-c-"));
   readonly #server: Server;
   readonly #workers = new Map<number, ControlledWorker>();
+  readonly #arrivals = new EventEmitter();
 
   constructor() {
     this.path = join(this.#directory, "control.sock");
@@ -141,6 +142,11 @@ export class ControlServer {
     return worker;
   }
 
+  /** Resolves when that worker has said hello. */
+  async waitForWorker(slot: number): Promise<void> {
+    while (!this.#workers.has(slot)) await once(this.#arrivals, "hello", { signal: AbortSignal.timeout(patienceMs) });
+  }
+
   close(): void {
     this.#server.close();
     rmSync(this.#directory, { recursive: true, force: true });
@@ -155,6 +161,7 @@ export class ControlServer {
       if (message.kind === "hello") {
         worker = new ControlledWorker(Number(message["slot"]), Number(message["pid"]), connection);
         this.#workers.set(worker.slot, worker);
+        this.#arrivals.emit("hello");
       } else {
         worker?.take(message);
       }
