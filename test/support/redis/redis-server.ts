@@ -32,7 +32,10 @@ const running = new Set<RedisServer>();
 
 // A test file that breaks must leave no server behind either.
 process.once("exit", () => {
-  for (const server of running) server.signal("SIGKILL");
+  for (const server of running) {
+    server.signal("SIGKILL");
+    rmSync(server.directory, { recursive: true, force: true });
+  }
 });
 
 export class RedisServer implements AsyncDisposable {
