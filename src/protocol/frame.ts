@@ -28,11 +28,17 @@ export const frameKinds = {
   ping: 25,
   routed: 26,
   lost: 27,
+  hostUnreachable: 28,
   // Through the router, from worker to worker.
   broadcast: 32,
   command: 33,
   request: 34,
   response: 35,
+  routedAt: 36,
+  // From router to router.
+  joinMark: 48,
+  hostJoinsDone: 49,
+  missed: 50,
 } as const;
 
 /** Version that a hello names. The one before is accepted too, so that a fleet can be upgraded part by part. */

@@ -8,6 +8,12 @@ import type { RefusalCode } from "./port-refusals.js";
 /** Characters of an adapter's uid: an address. The first six, its place, say whose it is. */
 export const uidLength = 20;
 export const placeLength = 6;
+export const hostKeyLength = 4;
+
+/** Stands for a whole host among those who are asked, until its router says who they are; it begins like their uids. */
+export function nameHostAsked(hostKey: string): string {
+  return hostKey.padEnd(uidLength, "*");
+}
 
 export type WorkerToRouter =
   /** First on a connection. */
@@ -42,6 +48,16 @@ export type RouterToWorker =
   | { readonly type: "ping"; readonly token: number }
   /** Who was asked. */
   | { readonly type: "routed"; readonly uid: string; readonly requestId: number; readonly askedUids: readonly string[] }
+  /** Who was asked on another host, by that host's router: they take the place of the host, which `routed` named. */
+  | {
+      readonly type: "routed-at";
+      readonly uid: string;
+      readonly requestId: number;
+      readonly hostKey: string;
+      readonly askedUids: readonly string[];
+    }
+  /** Another host cannot be reached: not waited for, still sent to. */
+  | { readonly type: "host-unreachable"; readonly hostKey: string }
   /** At this point of the stream, `frames` frames for this worker were thrown away. */
   | { readonly type: "lost"; readonly frames: number; readonly joinsSent: number };
 
@@ -146,6 +162,14 @@ export function encodeRouterToWorker(message: RouterToWorker): Buffer {
       for (const uid of message.askedUids) writer.ascii(uid);
       return writer.finish();
     }
+    case "routed-at": {
+      const writer = new ByteWriter(frameKinds.routedAt).ascii(message.uid).u32(message.requestId);
+      writer.ascii(message.hostKey).u16(message.askedUids.length);
+      for (const uid of message.askedUids) writer.ascii(uid);
+      return writer.finish();
+    }
+    case "host-unreachable":
+      return new ByteWriter(frameKinds.hostUnreachable).ascii(message.hostKey).finish();
     case "lost":
       return new ByteWriter(frameKinds.lost).u48(message.frames).u48(message.joinsSent).finish();
   }
@@ -186,6 +210,10 @@ function readRouterToWorker(kind: number | undefined, reader: ByteReader): Route
       return { type: "ping", token: reader.u32() };
     case frameKinds.routed:
       return readRouted(reader);
+    case frameKinds.routedAt:
+      return readRoutedAt(reader);
+    case frameKinds.hostUnreachable:
+      return { type: "host-unreachable", hostKey: reader.ascii(hostKeyLength) };
     case frameKinds.lost:
       return { type: "lost", frames: reader.u48(), joinsSent: reader.u48() };
     default:
@@ -196,9 +224,20 @@ function readRouterToWorker(kind: number | undefined, reader: ByteReader): Route
 function readRouted(reader: ByteReader): RouterToWorker {
   const uid = reader.ascii(uidLength);
   const requestId = reader.u32();
-  const askedUids: string[] = [];
-  for (let left = reader.u16(); left > 0; left--) askedUids.push(reader.ascii(uidLength));
-  return { type: "routed", uid, requestId, askedUids };
+  return { type: "routed", uid, requestId, askedUids: readUids(reader) };
+}
+
+function readRoutedAt(reader: ByteReader): RouterToWorker {
+  const uid = reader.ascii(uidLength);
+  const requestId = reader.u32();
+  const hostKey = reader.ascii(hostKeyLength);
+  return { type: "routed-at", uid, requestId, hostKey, askedUids: readUids(reader) };
+}
+
+function readUids(reader: ByteReader): string[] {
+  const uids: string[] = [];
+  for (let left = reader.u16(); left > 0; left--) uids.push(reader.ascii(uidLength));
+  return uids;
 }
 
 /** Kind of the frame that begins at `start`. */

@@ -18,6 +18,9 @@ import {
 import type { OutboxLimits } from "../routing/outbox.js";
 import { Delivery } from "./delivery.js";
 import { Forwarding } from "./forwarding.js";
+import type { BusEffects } from "./host-bus/bus-effects.js";
+import { HostBus, type HostBusSettings } from "./host-bus/host-bus.js";
+import type { HostPort } from "./host-bus/host-port.js";
 import { Members } from "./members.js";
 import { Port } from "./port.js";
 import { Pulse } from "./pulse.js";
@@ -58,6 +61,10 @@ export class RouterCore {
   readonly #effects: RouterEffects;
   readonly #connections = new Map<number, Connection>();
   readonly #portByPlace = new Map<string, Port>();
+  /** Other hosts that frames can go to, by key. */
+  readonly #hosts = new Map<string, HostPort>();
+  /** The way to them; undefined for a host that stays alone. */
+  readonly bus: HostBus | undefined;
   readonly #delivery: Delivery;
   readonly #members: Members;
   readonly #pulse: Pulse;
@@ -68,15 +75,37 @@ export class RouterCore {
   readonly #view = new RoutedView();
   #nowMs = 0;
 
-  constructor(settings: RouterSettings, effects: RouterEffects) {
+  constructor(
+    settings: RouterSettings,
+    effects: RouterEffects,
+    bus?: { readonly settings: HostBusSettings; readonly effects: BusEffects },
+  ) {
     this.#settings = settings;
     this.#effects = effects;
+    const { hostKey, incarnation } = settings;
     this.#delivery = new Delivery(effects, this.counters);
-    this.#members = new Members((port, message) => this.#delivery.tell(port, message));
+    const hasBus = bus !== undefined;
+    this.#members = new Members(
+      (port, message) => this.#delivery.tell(port, message),
+      hasBus ? (uid, member) => this.bus?.noteMember(uid, member) : undefined,
+    );
     this.#pulse = new Pulse(settings.stalledAfterMs);
-    this.#forwarding = new Forwarding(this.#portByPlace, settings.hostKey);
+    this.#forwarding = new Forwarding(
+      this.#portByPlace,
+      hostKey,
+      this.#hosts,
+      hasBus
+        ? {
+            noteRoom: (namespaceKey, roomKey, isWanted) => this.bus?.noteRoom(namespaceKey, roomKey, isWanted),
+            noteFlooded: () => this.bus?.noteFlooded(),
+          }
+        : undefined,
+    );
     this.#relay = new RequestRelay(
       {
+        hostKey,
+        hosts: this.#hosts,
+        bus: () => this.bus,
         portByPlace: this.#portByPlace,
         forwarding: this.#forwarding,
         members: this.#members,
@@ -85,6 +114,22 @@ export class RouterCore {
       },
       settings.expectBackMs,
     );
+    if (bus === undefined) return;
+    this.bus = new HostBus(bus.settings, bus.effects, {
+      hostKey,
+      incarnation,
+      forwarding: this.#forwarding,
+      members: this.#members,
+      hosts: this.#hosts,
+      listPorts: () => this.#portByPlace.values(),
+      takeFrame: (host, frame, nowMs) => this.#takeHostFrame(host, frame, nowMs),
+      tellWorkers: (message) => {
+        for (const port of this.#portByPlace.values()) this.#delivery.tell(port, message);
+      },
+      noteMissed: () => this.#tellOthersOfLoss(undefined),
+      releaseInterest: () => this.#releaseInterest(),
+      forgetHost: (host) => this.#relay.forget(host),
+    });
   }
 
   get ports(): readonly Port[] {
@@ -211,6 +256,7 @@ export class RouterCore {
       if (isOverdue && !connection.isRefused) this.#refuse(connection, "notExpected", "no hello came in 5 s");
     }
     this.#relay.release(this.#nowMs);
+    this.bus?.tick(nowMs);
   }
 
   #giveUpIfOverdue(port: Port): void {
@@ -233,6 +279,7 @@ export class RouterCore {
         this.counters.stalls++;
         this.#effects.note({ type: "stalled", place: port.place });
         this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-stalled", place: port.place });
+        this.bus?.noteStalled(port.place, true);
         break;
       case "wait":
         break;
@@ -251,6 +298,7 @@ export class RouterCore {
       case frameKinds.broadcast:
         this.#view.read(bytes, start, end);
         this.#delivery.send(this.#forwarding.findTargets(this.#view, port), bytes, start, end);
+        this.bus?.send(this.#forwarding.targetHosts, bytes, start, end, this.#nowMs);
         break;
       case frameKinds.command:
         this.#forwardCommand(port, bytes, start, end);
@@ -259,7 +307,7 @@ export class RouterCore {
         this.#relay.take(port, bytes, start, end, this.#nowMs);
         break;
       case frameKinds.response:
-        this.#relay.answer(bytes, start, end);
+        this.#relay.answer(bytes, start, end, true, this.#nowMs);
         break;
       case frameKinds.interest:
         this.#takeInterest(port, bytes, start, end);
@@ -267,6 +315,41 @@ export class RouterCore {
       default:
         this.#takeControl(connection, port, decodeWorkerToRouter(bytes, start, end));
     }
+  }
+
+  /** What workers of another host send. @throws FrameError for what they do not */
+  #takeHostFrame(host: HostPort, frame: Buffer, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const end = frame.length;
+    switch (readFrameKind(frame, 0)) {
+      case frameKinds.broadcast:
+        this.#view.read(frame, 0, end);
+        this.#delivery.send(this.#forwarding.findTargets(this.#view, undefined), frame, 0, end);
+        break;
+      case frameKinds.command:
+        this.#takeHostCommand(host, frame);
+        break;
+      case frameKinds.request:
+        this.#relay.take(host, frame, 0, end, nowMs);
+        break;
+      case frameKinds.response:
+      case frameKinds.routedAt:
+        this.#relay.answer(frame, 0, end, false, nowMs);
+        break;
+      default:
+        throw new FrameError("unknown-kind", "a frame of a kind that a host does not send");
+    }
+  }
+
+  #takeHostCommand(host: HostPort, frame: Buffer): void {
+    const view = this.#view;
+    view.read(frame, 0, frame.length);
+    const targets = this.#forwarding.findTargets(view, undefined);
+    if (readCommand(frame, view.bodyStart, frame.length) === commands.socketsJoin) {
+      this.#forwarding.expectJoins(view, targets);
+      for (const port of targets) if (port.outbox.untoldLoss === 0) host.joins.note(port, port.joinsSent);
+    }
+    this.#delivery.send(targets, frame, 0, frame.length);
   }
 
   #takeHello(connection: Connection, hello: WorkerToRouter | undefined): void {
@@ -348,11 +431,13 @@ export class RouterCore {
         break;
       case "joins-done":
         this.#forwarding.settleJoins(port, message.count);
+        this.bus?.settleJoins(port, message.count);
         break;
       case "unsent":
         this.counters.unsentFrames += message.frames;
         this.#effects.note({ type: "unsent", place: port.place, lostFrames: message.frames });
         this.#tellOthersOfLoss(port);
+        this.bus?.tellOfLoss(this.#nowMs);
         break;
       case "hello":
       case undefined:
@@ -371,14 +456,41 @@ export class RouterCore {
     if (!port.isStalled) return;
     port.isStalled = false;
     this.#effects.note({ type: "resumed", place: port.place });
+    this.bus?.noteStalled(port.place, false);
     this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-resumed", place: port.place });
   }
 
   #takeInterest(port: Port, bytes: Buffer, start: number, end: number): void {
-    port.interestSequence = this.#forwarding.takeInterest(port, bytes, start, end, readInterestFrame);
-    port.isInterestUntold = true;
+    const sequence = this.#forwarding.takeInterest(port, bytes, start, end, readInterestFrame);
     this.counters.interestChanges++;
     if (port.roomCount > this.#settings.maxRoomsPerPort && !port.isFlooded) this.#setFlooded(port, true);
+    if (this.bus === undefined || this.#hosts.size === 0) {
+      port.interestSequence = sequence;
+      port.isInterestUntold = true;
+      return;
+    }
+    // The other hosts have to know as well.
+    this.bus.noteFlooded();
+    port.untakenInterest.push({ sequence, announcement: undefined });
+    this.bus.noteWaiting();
+  }
+
+  /** Other hosts have taken announcements, or there is none to wait for. */
+  #releaseInterest(): void {
+    const taken = this.bus?.takenByAll ?? Number.POSITIVE_INFINITY;
+    for (const port of this.#portByPlace.values()) {
+      const waiting = port.untakenInterest;
+      let count = 0;
+      for (const { sequence, announcement } of waiting) {
+        if (taken !== Number.POSITIVE_INFINITY && (announcement === undefined || announcement > taken)) break;
+        port.interestSequence = sequence;
+        count++;
+      }
+      if (count === 0) continue;
+      waiting.splice(0, count);
+      port.isInterestUntold = true;
+      this.#delivery.wake(port);
+    }
   }
 
   #setFlooded(port: Port, isOn: boolean): void {
@@ -393,17 +505,20 @@ export class RouterCore {
     const view = this.#view;
     view.read(bytes, start, end);
     const targets = this.#forwarding.findTargets(view, port);
-    if (readCommand(bytes, view.bodyStart, end) === commands.socketsJoin) {
-      this.#forwarding.expectJoins(view, targets);
-    }
+    const hosts = this.#forwarding.targetHosts;
+    const isJoin = readCommand(bytes, view.bodyStart, end) === commands.socketsJoin;
+    if (isJoin) this.#forwarding.expectJoins(view, targets, hosts);
     this.#delivery.send(targets, bytes, start, end);
+    this.bus?.send(hosts, bytes, start, end, this.#nowMs);
+    if (!isJoin) return;
+    for (const host of hosts) this.bus?.tellHost(host, { type: "join-mark", number: host.joinsSent }, this.#nowMs);
   }
 
   /**
-   * What a worker threw away before it came here was for others: for whom, nobody knows. Each of them has to take it that
-   * its clients have missed something.
+   * What a worker, or another host, threw away before it came here was for others: for whom, nobody knows. Each of them has
+   * to take it that its clients have missed something.
    */
-  #tellOthersOfLoss(port: Port): void {
+  #tellOthersOfLoss(port: Port | undefined): void {
     for (const other of this.#portByPlace.values()) {
       if (other !== port) this.#delivery.tell(other, { type: "lost", frames: 0, joinsSent: other.joinsSent });
     }
@@ -434,6 +549,7 @@ export class RouterCore {
     this.#forwarding.forgetPort(port);
     this.#members.removePort(port);
     this.#relay.forget(port.place);
+    this.#forgetAtOthers(port);
     this.#effects.note({ type: "port-down", place: port.place, lostFrames: port.outbox.abandon() });
     this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-down", place: port.place });
   }
@@ -441,5 +557,11 @@ export class RouterCore {
   #dropExpected(port: Port): void {
     this.#portByPlace.delete(port.place);
     this.#forwarding.forgetPort(port);
+    this.#forgetAtOthers(port);
+  }
+
+  #forgetAtOthers(port: Port): void {
+    this.bus?.settleJoins(port, Number.POSITIVE_INFINITY);
+    this.bus?.noteStalled(port.place, false);
   }
 }

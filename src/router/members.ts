@@ -1,27 +1,43 @@
-/** Who serves which namespace on this host, and telling the workers about it. Pure. */
+/** Who serves which namespace, on this host and on others, and telling the workers about it. Pure. */
 
 import type { RouterToWorker } from "../protocol/worker-port-frames.js";
-import type { Port } from "./port.js";
+import type { HostPort } from "./host-bus/host-port.js";
+import type { Port, PortMember } from "./port.js";
+
+/** A worker, or another host with all its workers: which learns of members from its own announcements, not from here. */
+type Holder = Port | HostPort;
 
 export class Members {
   /** Uids of adapters by port, by namespace: applications with thousands of namespaces reconnect with all of them. */
-  readonly #namespaces = new Map<string, Map<Port, Set<string>>>();
-  readonly #tell: (port: Port, message: RouterToWorker) => void;
+  readonly #namespaces = new Map<string, Map<Holder, Set<string>>>();
+  readonly #tellWorker: (port: Port, message: RouterToWorker) => void;
+  readonly #onOwn: ((uid: string, member: PortMember | undefined) => void) | undefined;
 
-  constructor(tell: (port: Port, message: RouterToWorker) => void) {
-    this.#tell = tell;
+  /** @param onOwn is told of the members of this host's workers, for other hosts; undefined: it has gone */
+  constructor(
+    tell: (port: Port, message: RouterToWorker) => void,
+    onOwn?: (uid: string, member: PortMember | undefined) => void,
+  ) {
+    this.#tellWorker = tell;
+    this.#onOwn = onOwn;
+  }
+
+  #tell(holder: Holder, message: RouterToWorker): void {
+    if (holder.isWorker) this.#tellWorker(holder, message);
   }
 
   /** Adapters of a worker that serve a namespace. */
-  uidsOf(port: Port, namespaceKey: string): Iterable<string> {
+  uidsOf(port: Holder, namespaceKey: string): Iterable<string> {
     return this.#namespaces.get(namespaceKey)?.get(port) ?? [];
   }
 
   /** A worker serves a namespace: it learns of the others, and they of it. Answers the namespace's key. */
-  add(port: Port, member: { readonly uid: string; readonly parserId: number; readonly namespace: string }): string {
+  add(port: Holder, member: { readonly uid: string; readonly parserId: number; readonly namespace: string }): string {
     const { uid, parserId, namespace } = member;
     const namespaceKey = Buffer.from(namespace).toString("latin1");
-    port.members.set(uid, { namespace, namespaceKey, parserId });
+    const known = { namespace, namespaceKey, parserId };
+    port.members.set(uid, known);
+    if (port.isWorker) this.#onOwn?.(uid, known);
     const uidsByPort = this.#findNamespace(namespaceKey);
     const uids = uidsByPort.get(port);
     if (uids === undefined) uidsByPort.set(port, new Set([uid]));
@@ -34,7 +50,7 @@ export class Members {
     return namespaceKey;
   }
 
-  #findNamespace(namespaceKey: string): Map<Port, Set<string>> {
+  #findNamespace(namespaceKey: string): Map<Holder, Set<string>> {
     let uidsByPort = this.#namespaces.get(namespaceKey);
     if (uidsByPort === undefined) {
       uidsByPort = new Map();
@@ -43,7 +59,7 @@ export class Members {
     return uidsByPort;
   }
 
-  #tellMembersOf(other: Port, port: Port, namespaceKey: string): void {
+  #tellMembersOf(other: Holder, port: Holder, namespaceKey: string): void {
     for (const uid of this.uidsOf(other, namespaceKey)) {
       const member = other.members.get(uid);
       if (member === undefined) continue;
@@ -52,11 +68,12 @@ export class Members {
   }
 
   /** Answers the key of the namespace that the adapter served; undefined for an adapter that is not known. */
-  remove(port: Port, uid: string): string | undefined {
+  remove(port: Holder, uid: string): string | undefined {
     const member = port.members.get(uid);
     if (member === undefined) return undefined;
     const { namespace, namespaceKey } = member;
     port.members.delete(uid);
+    if (port.isWorker) this.#onOwn?.(uid, undefined);
     const hasLeft = this.#leave(port, namespaceKey, uid);
     for (const [other, otherUids] of this.#namespaces.get(namespaceKey) ?? []) {
       if (other === port) continue;
@@ -71,12 +88,15 @@ export class Members {
 
   /** Whoever needs to know learns it from the end of the place. */
   removePort(port: Port): void {
-    for (const [uid, { namespaceKey }] of port.members) this.#leave(port, namespaceKey, uid);
+    for (const [uid, { namespaceKey }] of port.members) {
+      this.#leave(port, namespaceKey, uid);
+      this.#onOwn?.(uid, undefined);
+    }
     port.members.clear();
   }
 
   /** Answers whether no adapter of the worker serves the namespace any more. */
-  #leave(port: Port, namespaceKey: string, uid: string): boolean {
+  #leave(port: Holder, namespaceKey: string, uid: string): boolean {
     const uidsByPort = this.#namespaces.get(namespaceKey);
     const uids = uidsByPort?.get(port);
     if (uidsByPort === undefined || uids === undefined) return true;

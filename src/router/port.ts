@@ -8,7 +8,14 @@ export interface PortMember {
   readonly parserId: number;
 }
 
+/** Rooms of `socketsJoin` commands on their way somewhere, and the number of the last that named each; in their order. */
+export type ExpectedRooms = Map<
+  string,
+  { readonly namespaceKey: string; readonly roomKey: string; readonly joinNumber: number }
+>;
+
 export class Port {
+  readonly isWorker = true;
   readonly place: string;
   readonly outbox: Outbox;
   /** Undefined while the worker is expected back: frames wait for it in the outbox. */
@@ -24,13 +31,15 @@ export class Port {
   /** Told the process that there is something to write. */
   isAwake = false;
   roomCount = 0;
-  /** Highest interest sequence that has been taken, and whether the worker has been told. */
+  /** Highest interest sequence that has been taken, here and where others need to know; and whether the worker was told. */
   interestSequence = 0;
   isInterestUntold = false;
+  /** Taken here, and waiting for other hosts: with the announcement that says it, undefined until that is made. */
+  untakenInterest: { readonly sequence: number; announcement: number | undefined }[] = [];
   /** `socketsJoin` commands sent on this connection. */
   joinsSent = 0;
   /** Rooms of such commands, and the number of the last that named them: wanted until the worker has said its truth. */
-  readonly expectedRooms = new Map<string, { namespaceKey: string; roomKey: string; joinNumber: number }>();
+  readonly expectedRooms: ExpectedRooms = new Map();
   pingToken = 0;
   /** When the ping was sent that is not answered yet. */
   pingSentMs: number | undefined;

@@ -8,12 +8,31 @@ interface NamespaceInterest<Place> {
 
 const nobody: readonly never[] = [];
 
+type RoomObserver = (namespaceKey: string, roomKey: string, isWanted: boolean) => void;
+
 /** Keys are what `readRoomKey` and `readNamespaceKey` give; they are compared, never decoded. */
 export class InterestTable<Place> {
   readonly #namespaces = new Map<string, NamespaceInterest<Place>>();
   /** Per place and namespace, the rooms: what to take away when a place goes. */
   readonly #roomsByPlace = new Map<Place, Map<string, Set<string>>>();
+  readonly #onRoom: RoomObserver | undefined;
   #roomEntries = 0;
+  #rooms = 0;
+
+  /** @param onRoom is told when a room gets its first place, and when it has lost its last */
+  constructor(onRoom?: RoomObserver) {
+    this.#onRoom = onRoom;
+  }
+
+  /** Rooms that some place has. */
+  get roomCount(): number {
+    return this.#rooms;
+  }
+
+  /** Keys of all rooms, by the key of their namespace. What changes while it is read may be in it or not. */
+  *listRooms(): Generator<readonly [string, Iterable<string>], void, void> {
+    for (const [namespaceKey, { placesByRoom }] of this.#namespaces) yield [namespaceKey, placesByRoom.keys()];
+  }
 
   /** (place, room) pairs. */
   get size(): number {
@@ -52,8 +71,13 @@ export class InterestTable<Place> {
     this.#roomEntries++;
     const { placesByRoom } = this.#findNamespace(namespaceKey);
     const places = placesByRoom.get(roomKey);
-    if (places === undefined) placesByRoom.set(roomKey, [place]);
-    else places.push(place);
+    if (places !== undefined) {
+      places.push(place);
+      return true;
+    }
+    placesByRoom.set(roomKey, [place]);
+    this.#rooms++;
+    this.#onRoom?.(namespaceKey, roomKey, true);
     return true;
   }
 
@@ -91,7 +115,10 @@ export class InterestTable<Place> {
     if (namespace === undefined || places === undefined) return;
     const at = places.indexOf(place);
     if (at >= 0) places.splice(at, 1);
-    if (places.length === 0) namespace.placesByRoom.delete(roomKey);
+    if (places.length > 0) return;
+    namespace.placesByRoom.delete(roomKey);
+    this.#rooms--;
+    this.#onRoom?.(namespaceKey, roomKey, false);
     this.#forgetIfEmpty(namespaceKey, namespace);
   }
 

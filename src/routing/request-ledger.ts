@@ -54,6 +54,15 @@ export class RequestLedger {
     this.#endIfComplete(id, request);
   }
 
+  /** A host that was asked has said who was asked there: they are waited for in its place. */
+  noteAskedAt(id: number, askerUid: string, host: string, uids: readonly string[]): void {
+    const request = this.#requests.get(id);
+    if (request?.waiting === undefined || request.askerUid !== askerUid || !request.waiting.delete(host)) return;
+    for (const uid of uids) request.waiting.add(uid);
+    request.asked += uids.length - 1;
+    this.#endIfComplete(id, request);
+  }
+
   /**
    * An answer; ignored when nobody asked that member, or it has had its last word. One for another uid is meant for a
    * worker that had this place before, and that counted its requests as this one does.

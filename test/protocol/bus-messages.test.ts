@@ -6,15 +6,35 @@ import {
   busMessageKinds,
   decodeBusMessage,
   encodeBusMessage,
+  isBusMessage,
 } from "../../src/protocol/bus-messages.js";
 import { FrameError, lengthBytes } from "../../src/protocol/frame.js";
+import { datagramVersion } from "../../src/protocol/link-datagram.js";
 
 const from = { hostKey: "ab-_", instance: "run", incarnation: "router" };
 const examples: readonly BusMessage[] = [
-  { type: "hello", ...from, version: 1, name: "mäschine 10.0.0.1:3000", isServing: true, asksHello: false },
-  { type: "hello", ...from, version: 65_535, name: "x", isServing: false, asksHello: true },
-  { type: "heartbeat", ...from },
+  { type: "hello", ...from, version: 1, name: "mäschine 10.0.0.1:3000", isServing: true, asksHello: false, head: 7 },
+  { type: "hello", ...from, version: 65_535, name: "x", isServing: false, asksHello: true, head: 0 },
+  { type: "heartbeat", ...from, head: 2 ** 47 },
   { type: "bye", ...from },
+  { type: "want-snapshot", ...from, to: "other", snapshotId: 0xff_ff_ff_ff, part: 8 },
+  { type: "taken", ...from, to: "other", sequence: 12 },
+];
+
+/** Their frames may end anywhere: what is in them is read later. */
+const framed: readonly BusMessage[] = [
+  { type: "announcement", ...from, sequence: 3, frames: Buffer.from("frames") },
+  { type: "announcement", ...from, sequence: 3, frames: Buffer.alloc(0) },
+  {
+    type: "snapshot-part",
+    ...from,
+    to: "other",
+    snapshotId: 1,
+    part: 0,
+    isLast: true,
+    sequence: 9,
+    frames: Buffer.from("frames"),
+  },
 ];
 
 describe("what hosts say on the bus", () => {
@@ -29,6 +49,18 @@ describe("what hosts say on the bus", () => {
       }
     });
   }
+
+  for (const message of framed) {
+    test(`${message.type} comes back as it was`, () => {
+      const bytes = encodeBusMessage(message);
+      assert.deepEqual(decodeBusMessage(bytes), message);
+      assert.ok(isBusMessage(bytes));
+    });
+  }
+
+  test("a datagram is told from them by its first byte", () => {
+    assert.ok(!isBusMessage(Buffer.of(datagramVersion)));
+  });
 
   test("of a later version may say more, and kinds that are not known are left alone", () => {
     const [hello] = examples as [BusMessage];

@@ -52,6 +52,13 @@ const toWorker: Arbitraries<RouterToWorker> = {
   "interest-taken": fc.record({ sequence: u32 }),
   ping: fc.record({ token: u32 }),
   routed: fc.record({ uid, requestId: u32, askedUids: fc.array(uid, { maxLength: 5 }) }),
+  "routed-at": fc.record({
+    uid,
+    requestId: u32,
+    hostKey: place.map((name) => name.slice(0, 4)),
+    askedUids: fc.array(uid, { maxLength: 5 }),
+  }),
+  "host-unreachable": fc.record({ hostKey: place.map((name) => name.slice(0, 4)) }),
   lost: fc.record({ frames: u32, joinsSent: u32 }),
 };
 
@@ -146,7 +153,8 @@ test("a kind is sent in one direction only, so that each side refuses what only 
         return true;
       }
     });
-    const passesThrough = kind >= frameKinds.broadcast || kind === frameKinds.interest;
+    const isOfRouters = kind === frameKinds.routedAt;
+    const passesThrough = !isOfRouters && (kind >= frameKinds.broadcast || kind === frameKinds.interest);
     assert.equal(readers.length, passesThrough ? 0 : 1, name);
   }
 });

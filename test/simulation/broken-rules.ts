@@ -118,7 +118,7 @@ export const brokenRules: readonly BrokenRule[] = [
         "findTargets",
         (former) =>
           function (this: Forwarding, view, from) {
-            return [...former.call(this, view, from), from];
+            return from === undefined ? former.call(this, view, from) : [...former.call(this, view, from), from];
           },
       ),
   },

@@ -20,12 +20,15 @@ export interface HostListSettings {
 
 /** Whoever can publish on the bus can name hosts. */
 export const maxHosts = 4_096;
+const maxFormerIncarnations = 16;
 
 export interface RemoteHost {
   readonly hostKey: string;
   readonly instance: string;
   readonly name: string;
   incarnation: string;
+  /** Of its routers before: what they said last may come late, and says nothing of the present one. */
+  readonly formerIncarnations: string[];
   state: "reachable" | "unreachable" | "gone";
   lastHeardMs: number;
 }
@@ -91,10 +94,10 @@ export class HostList {
     switch (message.type) {
       case "hello":
         return this.#hearHello(message, nowMs);
-      case "heartbeat":
-        return this.#hearHeartbeat(message, nowMs);
       case "bye":
         return this.#hearBye(message);
+      default:
+        return this.#hearSign(message, nowMs);
     }
   }
 
@@ -155,7 +158,7 @@ export class HostList {
       this.#hosts.delete(hostKey);
       changes.push({ type: "left", host: known });
     }
-    const host: RemoteHost = { hostKey, instance, name, incarnation, state: "reachable", lastHeardMs: nowMs };
+    const host: RemoteHost = { hostKey, instance, name, incarnation, state: "reachable", lastHeardMs: nowMs, formerIncarnations: [] };
     this.#hosts.set(hostKey, host);
     return [...changes, { type: "up", host }];
   }
@@ -172,18 +175,21 @@ export class HostList {
   }
 
   /** Of somebody whose hello was missed, a hello is asked for. */
-  #hearHeartbeat({ hostKey, instance, incarnation }: BusMessage, nowMs: number): HostChange[] {
+  #hearSign({ hostKey, instance, incarnation }: BusMessage, nowMs: number): HostChange[] {
     const known = this.#hosts.get(hostKey);
     if (known === undefined || known.instance !== instance) return [{ type: "say-hello", asksHello: true }];
     return this.#noteAlive(known, incarnation, nowMs);
   }
 
   #noteAlive(host: RemoteHost, incarnation: string, nowMs: number): HostChange[] {
+    if (host.formerIncarnations.includes(incarnation)) return [];
     const changes: HostChange[] = [];
     host.lastHeardMs = nowMs;
     if (host.incarnation !== incarnation) {
       const formerIncarnation = host.incarnation;
       host.incarnation = incarnation;
+      host.formerIncarnations.push(formerIncarnation);
+      if (host.formerIncarnations.length > maxFormerIncarnations) host.formerIncarnations.shift();
       changes.push({ type: "restarted", host, formerIncarnation });
     }
     if (host.state !== "reachable") {

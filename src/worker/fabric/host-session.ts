@@ -11,6 +11,7 @@ import { RoutedView } from "../../protocol/routed-frame.js";
 import {
   decodeRouterToWorker,
   encodeWorkerToRouter,
+  nameHostAsked,
   type RouterToWorker,
   readFrameKind,
 } from "../../protocol/worker-port-frames.js";
@@ -365,6 +366,12 @@ export class HostSession {
         break;
       case "routed":
         this.#ledger.noteAsked(news.requestId, news.uid, news.askedUids);
+        break;
+      case "routed-at":
+        this.#ledger.noteAskedAt(news.requestId, news.uid, nameHostAsked(news.hostKey), news.askedUids);
+        break;
+      case "host-unreachable":
+        this.#ledger.forgetPlace(news.hostKey);
         break;
       case "lost":
         this.#takeLoss(news.frames, news.joinsSent);

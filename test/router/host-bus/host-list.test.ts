@@ -24,12 +24,13 @@ function hello(hostKey = "far-", change: Partial<Hello> = {}): Hello {
     name: `machine of ${hostKey}`,
     isServing: true,
     asksHello: false,
+    head: 0,
     ...change,
   };
 }
 
 const heartbeat = (hostKey = "far-", incarnation = "router-1", instance = `run-of-${hostKey}`): BusMessage => {
-  return { type: "heartbeat", hostKey, instance, incarnation };
+  return { type: "heartbeat", hostKey, instance, incarnation, head: 0 };
 };
 const bye = (hostKey = "far-", incarnation = "router-1", instance = `run-of-${hostKey}`): BusMessage => {
   return { type: "bye", hostKey, instance, incarnation };

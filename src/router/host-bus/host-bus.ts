@@ -1,0 +1,756 @@
+/**
+ * The router's port to the other hosts of the region: knows who is there, keeps a link session with each, announces what this
+ * host has and knows what they have. A state machine without I/O or clock: messages and the time go in, messages come out.
+ */
+
+import { LinkSession, type LinkSettings } from "../../link/link-session.js";
+import {
+  type Announcement,
+  type BusMessage,
+  decodeBusMessage,
+  encodeBusMessage,
+  isBusMessage,
+  type SnapshotPart,
+  type Taken,
+  type WantSnapshot,
+} from "../../protocol/bus-messages.js";
+import { FrameError, frameFlags, frameKinds, lengthBytes, protocolVersion } from "../../protocol/frame.js";
+import { decodeDatagram } from "../../protocol/link-datagram.js";
+import { decodeRouterToRouter, encodeRouterToRouter, type RouterToRouter } from "../../protocol/router-frames.js";
+import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
+import type { Forwarding } from "../forwarding.js";
+import type { Members } from "../members.js";
+import type { Port, PortMember } from "../port.js";
+import { AnnouncementWriter } from "./announcement-writer.js";
+import { type BusCounters, type BusEffects, emptyBusCounters } from "./bus-effects.js";
+import { type HostChange, HostList, type HostListSettings, type RemoteHost } from "./host-list.js";
+import { HostPort } from "./host-port.js";
+import { HostView } from "./host-view.js";
+import { SnapshotServer } from "./snapshot-server.js";
+
+export interface HostBusSettings extends Omit<HostListSettings, "hostKey" | "goneAfterMs"> {
+  /** Machine and address, for the people who read of a clash. */
+  readonly name: string;
+  /** Of each host's session. */
+  readonly link: Omit<LinkSettings, "incarnation" | "peerIncarnation">;
+  /** Rooms of this host beyond which it gets everything instead. */
+  readonly maxRooms: number;
+  /** Random: of the first snapshot that is asked for. */
+  readonly firstSnapshotId: number;
+}
+
+/** What the bus port needs of the router around it. */
+export interface HostBusParts {
+  readonly hostKey: string;
+  readonly incarnation: string;
+  readonly forwarding: Forwarding;
+  readonly members: Members;
+  /** Filled here: the hosts that frames can go to. */
+  readonly hosts: Map<string, HostPort>;
+  listPorts(): Iterable<Port>;
+  /** A frame of a worker of another host has come. */
+  takeFrame(host: HostPort, frame: Buffer, nowMs: number): void;
+  tellWorkers(message: RouterToWorker): void;
+  /** Other hosts have given up frames for this one. */
+  noteMissed(frames: number): void;
+  /** Hosts have taken more of what was announced, or need not be waited for. */
+  releaseInterest(): void;
+  /** What it has asked, nobody waits for any more. */
+  forgetHost(hostKey: string): void;
+}
+
+/** Channels, without the fleet's prefix: of all hosts, and of one. */
+export const allHostsChannel = ":hosts";
+
+export function nameHostChannel(hostKey: string): string {
+  return `:to:${hostKey}`;
+}
+
+/** Hosts that begin together need not all say hello to each of the others. */
+const helloIntervalMs = 50;
+/** While the bus is down this many changes wait: beyond it they are given up, and hosts ask for everything when it is back. */
+const maxWaitingChanges = 50_000;
+
+export class HostBus {
+  readonly counters: BusCounters = emptyBusCounters();
+  readonly #settings: HostBusSettings;
+  readonly #effects: BusEffects;
+  readonly #parts: HostBusParts;
+  readonly #list: HostList;
+  readonly #writer = new AnnouncementWriter();
+  readonly #snapshots: SnapshotServer;
+  readonly #hostByIncarnation = new Map<string, HostPort>();
+  /** Parts of the own snapshot that are to be given. */
+  readonly #wanted = new Map<HostPort, WantSnapshot>();
+  #nowMs = 0;
+  #isUp = false;
+  #downSinceMs: number | undefined;
+  #isStopped = false;
+  #isAwake = false;
+  /** A hello is to be said; true: to be answered. */
+  #helloDue: boolean | undefined;
+  #lastHelloMs = Number.NEGATIVE_INFINITY;
+  #nextHeartbeatMs = 0;
+  #snapshotIds: number;
+
+  constructor(settings: HostBusSettings, effects: BusEffects, parts: HostBusParts) {
+    this.#settings = settings;
+    this.#effects = effects;
+    this.#parts = parts;
+    this.#snapshotIds = settings.firstSnapshotId;
+    this.#list = new HostList({ ...settings, hostKey: parts.hostKey, goneAfterMs: settings.link.maxAgeMs });
+    const { forwarding } = parts;
+    const writer = this.#writer;
+    this.#snapshots = new SnapshotServer({
+      get isFlooded() {
+        return writer.isFlooded;
+      },
+      listMembers: () => this.#listMembers(),
+      listStalledPlaces: () => writer.stalledPlaces,
+      listRooms: () => forwarding.interest.listRooms(),
+    });
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** The host key has been found to be free: it has been up for a moment since this process began. */
+  get hasJoined(): boolean {
+    return this.#list.isServing;
+  }
+
+  /** All that was ever said to hosts that can be reached has been taken. */
+  get isSettled(): boolean {
+    for (const host of this.#parts.hosts.values()) if (host.isReachable && !host.session.isSettled) return false;
+    return true;
+  }
+
+  // The carrier.
+
+  carrierUp(nowMs: number): void {
+    if (this.#isStopped) return;
+    this.#isUp = true;
+    this.#downSinceMs = undefined;
+    this.#effects.note({ type: "bus-up" });
+    for (const host of this.#ports()) {
+      host.session.noteCarrier(true, nowMs);
+      // What it has taken of this host is said anew: the last word may be lost.
+      host.toldTaken = -1;
+    }
+    this.#nextHeartbeatMs = nowMs;
+    this.#apply(this.#list.busUp(nowMs), nowMs);
+    this.#wake();
+  }
+
+  carrierDown(reason: string, nowMs: number): void {
+    this.#effects.note({ type: "bus-down", reason });
+    this.#downSinceMs ??= nowMs;
+    this.#list.busDown();
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.#wanted.clear();
+    for (const host of this.#ports()) {
+      host.session.noteCarrier(false, nowMs);
+      host.isCurrent = false;
+    }
+    this.#parts.forwarding.updateFloodedHosts();
+  }
+
+  /** Takes what came on a channel, its own or that of all hosts. What is no message is counted. */
+  received(payload: Buffer, nowMs: number): void {
+    if (this.#isStopped) return;
+    this.#nowMs = nowMs;
+    this.counters.messagesIn++;
+    this.counters.bytesIn += payload.length;
+    try {
+      if (isBusMessage(payload)) this.#hear(decodeBusMessage(payload), nowMs);
+      else this.#takeDatagram(payload, nowMs);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.counters.badMessages++;
+      this.#effects.note({ type: "unreadable", reason: error.message });
+    }
+  }
+
+  /** To be called every half second or so, and when `nextDueMs` has come. */
+  tick(nowMs: number): void {
+    if (this.#isStopped) return;
+    this.#apply(this.#list.tick(nowMs), nowMs);
+    this.#judgeOutage(nowMs);
+    for (const host of this.#ports()) {
+      host.view.tick(nowMs);
+      host.session.tick(nowMs);
+      this.#watchLoss(host);
+    }
+    this.#wake();
+  }
+
+  /** When there is something to say without anybody doing anything. */
+  nextDueMs(): number {
+    if (!this.#isUp) return Number.POSITIVE_INFINITY;
+    let dueMs = this.#nextHeartbeatMs;
+    if (this.#helloDue !== undefined) dueMs = Math.min(dueMs, this.#lastHelloMs + helloIntervalMs);
+    for (const host of this.#parts.hosts.values()) dueMs = Math.min(dueMs, host.session.nextDueMs());
+    return dueMs;
+  }
+
+  // What this host's workers have and say.
+
+  noteRoom(namespaceKey: string, roomKey: string, isWanted: boolean): void {
+    this.#writer.noteRoom(namespaceKey, roomKey, isWanted);
+    this.#wake();
+  }
+
+  noteMember(uid: string, member: PortMember | undefined): void {
+    this.#writer.noteMember(uid, member);
+    this.#wake();
+  }
+
+  noteStalled(place: string, isStalled: boolean): void {
+    this.#writer.notePlace(place, isStalled);
+    this.#wake();
+  }
+
+  /** Whether this host wants everything may have changed. */
+  noteFlooded(): void {
+    const { interest, isAnyFlooded } = this.#parts.forwarding;
+    const limit = this.#writer.isFlooded ? this.#settings.maxRooms / 2 : this.#settings.maxRooms;
+    this.#writer.noteFlooded(isAnyFlooded || interest.roomCount > limit);
+    if (this.#writer.hasNews) this.#wake();
+  }
+
+  /** Sends a frame to hosts. The bytes are copied, once for all of them. */
+  send(hosts: readonly HostPort[], bytes: Buffer, start: number, end: number, nowMs: number): void {
+    if (hosts.length === 0) return;
+    const isBroadcast = bytes[start + lengthBytes] === frameKinds.broadcast;
+    const isVolatile = isBroadcast && ((bytes[start + lengthBytes + 1] as number) & frameFlags.volatile) !== 0;
+    const frame = Buffer.from(bytes.subarray(start, end));
+    for (const host of hosts) this.push(host, frame, isVolatile, nowMs);
+  }
+
+  /** Sends a frame that is not changed any more. */
+  push(host: HostPort, frame: Buffer, isVolatile: boolean, nowMs: number): void {
+    const { session } = host;
+    const { droppedVolatile } = session;
+    session.push(frame, isVolatile, nowMs);
+    this.counters.framesOut++;
+    this.counters.droppedVolatile += session.droppedVolatile - droppedVolatile;
+    this.#watchLoss(host);
+    this.#wake();
+  }
+
+  tellHost(host: HostPort, message: RouterToRouter, nowMs: number): void {
+    this.push(host, encodeRouterToRouter(message), false, nowMs);
+  }
+
+  /** What a worker threw away was for others: for whom, nobody knows. */
+  tellOfLoss(nowMs: number): void {
+    for (const host of this.#parts.hosts.values()) this.tellHost(host, { type: "missed" }, nowMs);
+  }
+
+  /** A worker has carried out joins; an ended one, all. */
+  settleJoins(port: Port, count: number): void {
+    for (const host of this.#parts.hosts.values()) {
+      host.joins.settle(port, count);
+      if (host.joins.hasNews) this.#wake();
+    }
+  }
+
+  /** A worker waits for what it has announced to be taken by others. */
+  noteWaiting(): void {
+    this.#wake();
+  }
+
+  /** Announcements up to this one cannot be missed by any host that is waited for. */
+  get takenByAll(): number {
+    let taken = Number.POSITIVE_INFINITY;
+    for (const host of this.#parts.hosts.values()) if (host.isReachable) taken = Math.min(taken, host.takenSequence);
+    return taken;
+  }
+
+  // Saying it.
+
+  /** Publishes all there is to say, interest first. */
+  flush(nowMs: number): void {
+    this.#isAwake = false;
+    if (this.#isStopped) return;
+    if (!this.#isUp) {
+      if (this.#writer.roomChanges > maxWaitingChanges) this.#announce();
+      return;
+    }
+    this.#sayHello(nowMs);
+    if (nowMs >= this.#nextHeartbeatMs) this.#sayHeartbeat(nowMs);
+    this.#announce();
+    for (const host of this.#parts.hosts.values()) this.#answer(host, nowMs);
+    this.#serveSnapshots();
+    for (const host of this.#parts.hosts.values()) this.#sendDatagrams(host, nowMs);
+  }
+
+  /** The last word: nothing is said or heard after it. */
+  leave(): void {
+    if (this.#isStopped) return;
+    if (this.#isUp && this.#list.isServing) this.#publish(allHostsChannel, { type: "bye", ...this.#from });
+    this.#isStopped = true;
+  }
+
+  #announce(): void {
+    if (this.#writer.hasNews) this.#sayNews();
+    let isAnySaid = false;
+    for (const port of this.#parts.listPorts()) {
+      for (const said of port.untakenInterest) {
+        if (said.announcement !== undefined) continue;
+        said.announcement = this.#writer.head;
+        isAnySaid = true;
+      }
+    }
+    // It may have been said, and taken, before.
+    if (isAnySaid) this.#parts.releaseInterest();
+  }
+
+  #sayNews(): void {
+    const isAlone = this.#parts.hosts.size === 0 || !this.#isUp;
+    this.#writer.flush(
+      () => this.#parts.forwarding.interest.listRooms(),
+      (sequence, frames) => {
+        // Whoever comes later asks for everything.
+        if (isAlone) return;
+        this.counters.announcements++;
+        this.#publish(allHostsChannel, { type: "announcement", ...this.#from, sequence, frames });
+      },
+    );
+  }
+
+  #sayHello(nowMs: number): void {
+    if (this.#helloDue === undefined || nowMs - this.#lastHelloMs < helloIntervalMs) return;
+    this.#publish(allHostsChannel, {
+      type: "hello",
+      ...this.#from,
+      version: protocolVersion,
+      name: this.#settings.name,
+      isServing: this.#list.isServing,
+      asksHello: this.#helloDue,
+      head: this.#writer.head,
+    });
+    this.#helloDue = undefined;
+    this.#lastHelloMs = nowMs;
+  }
+
+  #sayHeartbeat(nowMs: number): void {
+    this.#nextHeartbeatMs = nowMs + this.#settings.heartbeatMs;
+    this.#publish(allHostsChannel, { type: "heartbeat", ...this.#from, head: this.#writer.head });
+  }
+
+  /** What only one host has to know: joins carried out, announcements taken, parts of its snapshot that are wanted. */
+  #answer(host: HostPort, nowMs: number): void {
+    // Announced just now: the head holds what came of the joins.
+    if (host.joins.hasNews) {
+      this.tellHost(host, { type: "joins-done", number: host.joins.takeDone(), head: this.#writer.head }, nowMs);
+    }
+    const to = host.incarnation;
+    const channel = nameHostChannel(host.hostKey);
+    const { view } = host;
+    if (view.sequence !== host.toldTaken) {
+      host.toldTaken = view.sequence;
+      this.#publish(channel, { type: "taken", ...this.#from, to, sequence: view.sequence });
+    }
+    const wanted = view.takeWanted(nowMs);
+    if (wanted !== undefined) this.#publish(channel, { type: "want-snapshot", ...this.#from, to, ...wanted });
+  }
+
+  #serveSnapshots(): void {
+    for (const [host, { snapshotId, part: firstPart }] of this.#wanted) {
+      if (this.#effects.isFull) return;
+      this.#wanted.delete(host);
+      for (const part of this.#snapshots.serve(host.hostKey, snapshotId, firstPart)) {
+        if (part.part === 0) this.counters.snapshots++;
+        this.#publish(nameHostChannel(host.hostKey), {
+          type: "snapshot-part",
+          ...this.#from,
+          to: host.incarnation,
+          snapshotId,
+          sequence: this.#writer.head,
+          ...part,
+        });
+      }
+    }
+  }
+
+  #sendDatagrams(host: HostPort, nowMs: number): void {
+    const channel = nameHostChannel(host.hostKey);
+    while (!this.#effects.isFull) {
+      const datagram = host.session.take(nowMs);
+      if (datagram === undefined) return;
+      this.#send(channel, datagram);
+    }
+  }
+
+  #publish(channel: string, message: BusMessage): void {
+    this.#send(channel, encodeBusMessage(message));
+  }
+
+  /** What is not taken is as lost as what the carrier loses: it is repeated where it has to be. */
+  #send(channel: string, payload: Buffer): void {
+    if (!this.#effects.publish(channel, payload)) return;
+    this.counters.messagesOut++;
+    this.counters.bytesOut += payload.length;
+  }
+
+  get #from(): { hostKey: string; instance: string; incarnation: string } {
+    const { hostKey, incarnation } = this.#parts;
+    return { hostKey, instance: this.#settings.instance, incarnation };
+  }
+
+  #wake(): void {
+    if (this.#isAwake || this.#isStopped) return;
+    this.#isAwake = true;
+    this.#effects.wake();
+  }
+
+  // Hearing it.
+
+  #hear(message: BusMessage | undefined, nowMs: number): void {
+    if (message === undefined || (message.type === "bye" && message.incarnation === this.#parts.incarnation)) return;
+    this.#apply(this.#list.heard(message, nowMs), nowMs);
+    const host = this.#hostByIncarnation.get(message.incarnation);
+    if (host === undefined || message.hostKey !== host.hostKey) return;
+    switch (message.type) {
+      case "hello":
+      case "heartbeat":
+        host.view.noteHead(message.head, nowMs);
+        this.#noteCurrent(host);
+        break;
+      case "announcement":
+        this.#takeAnnouncement(host, message, nowMs);
+        break;
+      case "want-snapshot":
+        if (message.to === this.#parts.incarnation) this.#wanted.set(host, message);
+        break;
+      case "snapshot-part":
+        this.#takePart(host, message, nowMs);
+        break;
+      case "taken":
+        this.#takeTaken(host, message);
+        break;
+      case "bye":
+    }
+    this.#wake();
+  }
+
+  /** What is known of its rooms is as new as what it has just said. */
+  #noteCurrent(host: HostPort): void {
+    if ((host.isCurrent && host.isReachable) || !this.#isUp) return;
+    host.isCurrent = true;
+    // After an outage of the own bus, too, in which no verdict is given on others.
+    host.isReachable = true;
+    this.#parts.forwarding.updateFloodedHosts();
+  }
+
+  #takeAnnouncement(host: HostPort, { sequence, frames }: Announcement, nowMs: number): void {
+    host.view.takeAnnouncement(sequence, frames, nowMs);
+    this.#settleHost(host);
+  }
+
+  #takePart(host: HostPort, part: SnapshotPart, nowMs: number): void {
+    if (part.to !== this.#parts.incarnation) return;
+    host.view.takePart(part, nowMs);
+  }
+
+  #takeTaken(host: HostPort, { to, sequence }: Taken): void {
+    if (to !== this.#parts.incarnation || sequence <= host.takenSequence) return;
+    host.takenSequence = sequence;
+    this.#parts.releaseInterest();
+  }
+
+  #takeDatagram(payload: Buffer, nowMs: number): void {
+    const datagram = decodeDatagram(payload);
+    const host = this.#hostByIncarnation.get(datagram.from);
+    // Of a router that has ended or is not known yet, or for the one before this: what is missing comes again.
+    if (host === undefined || datagram.to !== this.#parts.incarnation) return;
+    host.session.receive(datagram, nowMs);
+    this.#watchLoss(host);
+    this.#wake();
+  }
+
+  #takeFrame(host: HostPort, frame: Buffer, nowMs: number): void {
+    this.counters.framesIn++;
+    const message = decodeRouterToRouter(frame, 0, frame.length);
+    switch (message?.type) {
+      case undefined:
+        this.#parts.takeFrame(host, frame, nowMs);
+        break;
+      case "join-mark":
+        host.joins.mark(message.number);
+        break;
+      case "joins-done":
+        host.settled.push(message);
+        this.#settleHost(host);
+        break;
+      case "missed":
+        this.#noteMissed(host, undefined);
+    }
+  }
+
+  /** What it says of joins holds when the announcements that it names have come. */
+  #settleHost(host: HostPort): void {
+    for (let next = host.settled[0]; next !== undefined && next.head <= host.view.sequence; next = host.settled[0]) {
+      this.#parts.forwarding.settleHostJoins(host, next.number);
+      host.settled.shift();
+    }
+  }
+
+  #noteMissed(host: HostPort, frames: number | undefined): void {
+    const { hostKey, name } = host;
+    this.counters.missedFrames += frames ?? 0;
+    this.#effects.note({ type: "missed-of-host", hostKey, name, frames });
+    this.#parts.noteMissed(frames ?? 0);
+  }
+
+  // Who is there.
+
+  #ports(): Iterable<HostPort> {
+    return this.#hostByIncarnation.values();
+  }
+
+  #apply(changes: readonly HostChange[], nowMs: number): void {
+    for (const change of changes) this.#applyOne(change, nowMs);
+  }
+
+  #applyOne(change: HostChange, nowMs: number): void {
+    switch (change.type) {
+      case "up":
+        this.#addHost(change.host, nowMs);
+        break;
+      case "restarted":
+        this.#restartHost(change.host, change.formerIncarnation, nowMs);
+        break;
+      case "unreachable":
+      case "back":
+      case "gone":
+      case "left": {
+        const host = this.#hostByIncarnation.get(change.host.incarnation);
+        if (host === undefined) break;
+        const { hostKey, name } = host;
+        if (change.type === "unreachable") this.#noteUnreachable(host);
+        else if (change.type === "back") this.#noteBack(host, change.wasGone, nowMs);
+        else if (change.type === "gone") this.#noteGone(host);
+        else {
+          this.#removeHost(host);
+          this.#effects.note({ type: "host-left", hostKey, name });
+        }
+        break;
+      }
+      case "say-hello":
+        this.#helloDue = this.#helloDue === true || change.asksHello;
+        this.#wake();
+        break;
+      case "joined":
+        this.#effects.note({ type: "joined", hosts: this.#parts.hosts.size });
+        break;
+      case "clash": {
+        const { hostKey, name: otherName } = change.other;
+        const { mustStop } = change;
+        this.#effects.note({ type: "clash", hostKey, name: this.#settings.name, otherName, mustStop });
+        if (!mustStop) break;
+        this.#isStopped = true;
+        this.#effects.mustStop(change.other);
+        break;
+      }
+      case "incompatible":
+        this.#effects.note(change);
+        break;
+      case "too-many":
+        this.#effects.note({ type: "too-many-hosts" });
+    }
+  }
+
+  #addHost(found: RemoteHost, nowMs: number): void {
+    const host: HostPort = new HostPort(
+      found,
+      this.#createSession(found.incarnation, () => host),
+      this.#createView(found.hostKey, () => host),
+    );
+    host.session.noteCarrier(this.#isUp, nowMs);
+    host.toldTaken = -1;
+    this.#parts.hosts.set(host.hostKey, host);
+    this.#hostByIncarnation.set(host.incarnation, host);
+    this.#parts.forwarding.updateFloodedHosts();
+    this.#effects.note({ type: "host-up", hostKey: host.hostKey, name: host.name });
+  }
+
+  #createSession(peerIncarnation: string, ofHost: () => HostPort): LinkSession {
+    const settings = { ...this.#settings.link, incarnation: this.#parts.incarnation, peerIncarnation };
+    return new LinkSession(settings, {
+      onFrame: (frame) => this.#takeFrame(ofHost(), frame, this.#nowMs),
+      onLost: (frames) => this.#noteMissed(ofHost(), frames),
+    });
+  }
+
+  #createView(hostKey: string, ofHost: () => HostPort): HostView {
+    const { forwarding, members } = this.#parts;
+    return new HostView(
+      hostKey,
+      {
+        setRoom: (namespaceKey, roomKey, isWanted) => {
+          const host = ofHost();
+          if (isWanted) {
+            if (forwarding.hostInterest.addRoom(host, namespaceKey, roomKey)) host.roomCount++;
+          } else if (forwarding.hostInterest.removeRoom(host, namespaceKey, roomKey)) host.roomCount--;
+        },
+        forgetRooms: () => forwarding.forgetHostRooms(ofHost()),
+        setMember: (uid, member) => this.#setMember(ofHost(), uid, member),
+        keepMembers: (uids) => {
+          for (const uid of [...ofHost().members.keys()]) {
+            if (!uids.has(uid)) this.#setMember(ofHost(), uid, undefined);
+          }
+        },
+        noteStalled: (place) => this.#parts.tellWorkers({ type: "place-stalled", place }),
+        noteWantsAll: () => {
+          forwarding.updateFloodedHosts();
+          const { view, name } = ofHost();
+          if (view.isComplete && view.wantsAll) this.#effects.note({ type: "host-flooded", hostKey, name });
+        },
+      },
+      (this.#snapshotIds = (this.#snapshotIds + 0x10_00) % 0x1_00_00_00_00),
+    );
+  }
+
+  #setMember(
+    host: HostPort,
+    uid: string,
+    member: { readonly namespace: string; readonly parserId: number } | undefined,
+  ): void {
+    const { forwarding, members } = this.#parts;
+    const former = members.remove(host, uid);
+    if (former !== undefined) forwarding.hostInterest.removeNamespace(host, former);
+    if (member === undefined) return;
+    forwarding.hostInterest.addNamespace(host, members.add(host, { uid, ...member }));
+  }
+
+  /** Its router is another process, which knows nothing; its workers are the same. */
+  #restartHost(found: RemoteHost, formerIncarnation: string, nowMs: number): void {
+    const host = this.#hostByIncarnation.get(formerIncarnation);
+    if (host === undefined) {
+      this.#addHost(found, nowMs);
+      return;
+    }
+    this.#hostByIncarnation.delete(formerIncarnation);
+    this.#snapshots.forget(host.hostKey);
+    const former = host.session;
+    host.incarnation = found.incarnation;
+    this.#hostByIncarnation.set(host.incarnation, host);
+    host.session = this.#createSession(host.incarnation, () => host);
+    host.session.noteCarrier(this.#isUp, nowMs);
+    const uncertain = former.moveTo(host.session);
+    this.counters.uncertainFrames += uncertain;
+    host.givenUpSeen = 0;
+    host.lostSeen = 0;
+    host.isLosing = false;
+    this.#forgetAnnounced(host);
+    const { hostKey, name } = host;
+    this.#effects.note({ type: "host-restarted", hostKey, name, uncertain });
+    // What it was asked, or answered, may be gone with it.
+    this.#parts.tellWorkers({ type: "host-unreachable", hostKey });
+  }
+
+  /** What is known of it does not hold any more. Its members stay until it has said who they are. */
+  #forgetAnnounced(host: HostPort): void {
+    const { forwarding } = this.#parts;
+    forwarding.forgetHostRooms(host);
+    forwarding.forgetHostJoins(host);
+    host.view = this.#createView(host.hostKey, () => host);
+    host.takenSequence = 0;
+    host.toldTaken = -1;
+    host.settled = [];
+    host.joins.clear();
+    forwarding.updateFloodedHosts();
+    this.#parts.releaseInterest();
+  }
+
+  #noteUnreachable(host: HostPort): void {
+    const { hostKey, name } = host;
+    host.isReachable = false;
+    host.isCurrent = false;
+    this.#parts.forwarding.updateFloodedHosts();
+    this.#parts.tellWorkers({ type: "host-unreachable", hostKey });
+    this.#parts.releaseInterest();
+    this.#effects.note({ type: "host-unreachable", hostKey, name });
+  }
+
+  #noteBack(host: HostPort, wasGone: boolean, nowMs: number): void {
+    const { hostKey, name } = host;
+    host.isReachable = true;
+    if (wasGone) {
+      this.#parts.hosts.set(hostKey, host);
+      this.#forgetAnnounced(host);
+      // What was not kept for it, because it was gone, is not counted either.
+      this.tellHost(host, { type: "missed" }, nowMs);
+    }
+    this.#parts.forwarding.updateFloodedHosts();
+    this.#effects.note({ type: "host-back", hostKey, name });
+  }
+
+  #noteGone(host: HostPort): void {
+    const { hostKey, name } = host;
+    const before = host.session.givenUp;
+    const givenUp = host.session.giveUpAll();
+    this.counters.givenUpFrames += host.session.givenUp - before;
+    host.givenUpSeen = host.session.givenUp;
+    this.#release(host);
+    this.#effects.note({ type: "host-gone", hostKey, name, givenUp });
+  }
+
+  #removeHost(host: HostPort): void {
+    this.#release(host);
+    this.#hostByIncarnation.delete(host.incarnation);
+  }
+
+  /** Its interest and its members; whoever waits for it waits no more. */
+  #release(host: HostPort): void {
+    const { forwarding, members, hosts } = this.#parts;
+    // A new run of the host may have its place already.
+    if (hosts.get(host.hostKey) === host) hosts.delete(host.hostKey);
+    for (const uid of [...host.members.keys()]) members.remove(host, uid);
+    forwarding.hostInterest.removePlace(host);
+    host.roomCount = 0;
+    forwarding.forgetHostJoins(host);
+    forwarding.updateFloodedHosts();
+    this.#snapshots.forget(host.hostKey);
+    this.#parts.forgetHost(host.hostKey);
+    this.#parts.tellWorkers({ type: "host-unreachable", hostKey: host.hostKey });
+    this.#parts.releaseInterest();
+  }
+
+  /** Without the bus nobody hears anybody: after as long as for one host, no answers are waited for. */
+  #judgeOutage(nowMs: number): void {
+    if (this.#downSinceMs === undefined || nowMs - this.#downSinceMs < this.#settings.unreachableAfterMs) return;
+    for (const host of this.#parts.hosts.values()) {
+      if (!host.isReachable) continue;
+      host.isReachable = false;
+      this.#parts.tellWorkers({ type: "host-unreachable", hostKey: host.hostKey });
+    }
+    this.#parts.forwarding.updateFloodedHosts();
+    this.#parts.releaseInterest();
+  }
+
+  /** Counts what the session has given up, and tells of it once for each time that it begins. */
+  #watchLoss(host: HostPort): void {
+    const { session, hostKey, name } = host;
+    this.counters.lostFrames += session.lost - host.lostSeen;
+    host.lostSeen = session.lost;
+    if (session.givenUp > host.givenUpSeen) {
+      this.counters.givenUpFrames += session.givenUp - host.givenUpSeen;
+      host.givenUpSeen = session.givenUp;
+      if (!host.isLosing) this.#effects.note({ type: "host-overflowed", hostKey, name });
+      host.isLosing = true;
+      return;
+    }
+    if (!host.isLosing || !session.isSettled) return;
+    host.isLosing = false;
+    this.#effects.note({ type: "host-recovered", hostKey, name, lost: session.lost });
+  }
+
+  *#listMembers(): Generator<readonly [string, PortMember], void, void> {
+    for (const port of this.#parts.listPorts()) yield* port.members;
+  }
+}

@@ -1,0 +1,61 @@
+/** Commands of another host that make sockets join: which workers are still carrying them out. Pure. */
+
+import type { Port } from "../port.js";
+
+export class JoinsUnderWay {
+  /** Of the commands since the last mark: the number of the last of them, by worker, as that worker counts. */
+  #open = new Map<Port, number>();
+  #groups: { readonly number: number; readonly waiting: Map<Port, number> }[] = [];
+  #done = 0;
+  #told = 0;
+
+  /** A command has been passed on to a worker, which counts it as this number. */
+  note(port: Port, joinNumber: number): void {
+    this.#open.set(port, joinNumber);
+  }
+
+  /** The other host calls all that came before by this number. */
+  mark(number: number): void {
+    this.#groups.push({ number, waiting: this.#open });
+    this.#open = new Map();
+    this.#advance();
+  }
+
+  /** A worker has carried out that many; an ended one, all. */
+  settle(port: Port, count: number): void {
+    const openNumber = this.#open.get(port);
+    if (openNumber !== undefined && openNumber <= count) this.#open.delete(port);
+    for (const { waiting } of this.#groups) {
+      const number = waiting.get(port);
+      if (number === undefined) continue;
+      if (number > count) break;
+      waiting.delete(port);
+    }
+    this.#advance();
+  }
+
+  #advance(): void {
+    for (let group = this.#groups[0]; group?.waiting.size === 0; group = this.#groups[0]) {
+      this.#done = group.number;
+      this.#groups.shift();
+    }
+  }
+
+  get hasNews(): boolean {
+    return this.#done > this.#told;
+  }
+
+  /** Number up to which all has been carried out, to be said now. */
+  takeDone(): number {
+    this.#told = this.#done;
+    return this.#done;
+  }
+
+  /** The other host begins anew. */
+  clear(): void {
+    this.#open = new Map();
+    this.#groups = [];
+    this.#done = 0;
+    this.#told = 0;
+  }
+}
