@@ -115,6 +115,11 @@ export class HostBus {
     return this.#isUp;
   }
 
+  /** Other hosts that frames can go to. */
+  get hosts(): readonly HostPort[] {
+    return [...this.#parts.hosts.values()];
+  }
+
   /** The host key has been found to be free: it has been up for a moment since this process began. */
   get hasJoined(): boolean {
     return this.#list.isServing;
