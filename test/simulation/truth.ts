@@ -113,9 +113,26 @@ export class Truth {
     this.#releaseAll((message) => message.connection?.router === router);
   }
 
-  #releaseAll(isLost: (message: Message) => boolean): void {
+  /** What a router had taken may be lost to workers of its host, whoever sent it. */
+  releaseTaken(router: object, hostKey: string): void {
+    this.#releaseAll(
+      (message) => message.takenBy.has(router),
+      (worker) => worker.hostKey === hostKey,
+    );
+  }
+
+  /** What workers of one host sent is not certain to reach others: one, or all. */
+  releaseFar(fromKey: string, toKey?: string): void {
+    this.#releaseAll(
+      (message) => message.sender.hostKey === fromKey,
+      ({ hostKey }) => (toKey === undefined ? hostKey !== fromKey : hostKey === toKey),
+    );
+  }
+
+  #releaseAll(isLost: (message: Message) => boolean, isMeant: (worker: WorkerRecord) => boolean = () => true): void {
     for (const message of this.#owing) {
       for (const [socket, via] of message.owedTo) {
+        if (!isMeant(socket.adapter.worker)) continue;
         if (isLost(message) || via.some(isLost)) this.#release(message, socket);
       }
     }
@@ -179,10 +196,10 @@ function isOwed(socket: SocketRecord, message: Message, via: readonly Message[])
     if (command.doneBy.has(socket.adapter)) continue;
     if (socket.isIn(command.except)) return false;
     if (index > 0) return socket.isIn(command.rooms);
-    return command.rooms.size === 0 || socket.isCertainlyIn(command.rooms, command.order);
+    return command.rooms.size === 0 || socket.isCertainlyIn(command.rooms, command);
   }
   if (via.length > 0) return socket.isIn(message.rooms);
-  return message.rooms.size === 0 || socket.isCertainlyIn(message.rooms, message.order);
+  return message.rooms.size === 0 || socket.isCertainlyIn(message.rooms, message);
 }
 
 function describe(socket: SocketRecord): string {

@@ -41,6 +41,11 @@ export class JoinsUnderWay {
     }
   }
 
+  /** Whether no worker is known to be carrying one out. */
+  get isEmpty(): boolean {
+    return this.#open.size === 0 && this.#groups.length === 0;
+  }
+
   get hasNews(): boolean {
     return this.#done > this.#told;
   }
