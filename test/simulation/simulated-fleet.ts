@@ -180,7 +180,8 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     const { loss, delayMs } = (this.settings.fleet as NonNullable<SimulationSettings["fleet"]>).wire;
     if (limitMs < 1_000 && delayMs > 10) return "its time was short for a slow bus";
     if (loss > 0 && limitMs < 4_000) return "its time was short for a bus that loses much";
-    if (!this.isBusSteadySince(openedMs - heartbeatMs)) return "the bus was disturbed";
+    // A host that has died is waited for until it is unreachable.
+    if (!this.isBusSteadySince(openedMs - unreachableAfterMs - heartbeatMs)) return "the bus was disturbed";
     for (const host of this.livingHosts) {
       const theirs = host.findExcuse(openedMs - 1_000);
       if (theirs !== undefined) return theirs;

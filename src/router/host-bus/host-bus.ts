@@ -5,7 +5,6 @@
 
 import { LinkSession, type LinkSettings } from "../../link/link-session.js";
 import {
-  type Announcement,
   type BusMessage,
   decodeBusMessage,
   encodeBusMessage,
@@ -426,7 +425,7 @@ export class HostBus {
         this.#noteCurrent(host);
         break;
       case "announcement":
-        this.#takeAnnouncement(host, message, nowMs);
+        host.view.takeAnnouncement(message.sequence, message.frames, nowMs);
         break;
       case "want-snapshot":
         if (message.to === this.#parts.incarnation) this.#wanted.set(host, message);
@@ -439,6 +438,8 @@ export class HostBus {
         break;
       case "bye":
     }
+    // However its announcements have come to be known.
+    this.#settleHost(host);
     this.#wake();
   }
 
@@ -449,11 +450,6 @@ export class HostBus {
     // After an outage of the own bus, too, in which no verdict is given on others.
     host.isReachable = true;
     this.#parts.forwarding.updateFloodedHosts();
-  }
-
-  #takeAnnouncement(host: HostPort, { sequence, frames }: Announcement, nowMs: number): void {
-    host.view.takeAnnouncement(sequence, frames, nowMs);
-    this.#settleHost(host);
   }
 
   #takePart(host: HostPort, part: SnapshotPart, nowMs: number): void {
