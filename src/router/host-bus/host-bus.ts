@@ -90,6 +90,8 @@ export class HostBus {
   #helloDue: boolean | undefined;
   #lastHelloMs = Number.NEGATIVE_INFINITY;
   #nextHeartbeatMs = 0;
+  /** Of announcements, at the last heartbeat. */
+  #lastHead = 0;
   #snapshotIds: number;
 
   constructor(settings: HostBusSettings, effects: BusEffects, parts: HostBusParts) {
@@ -185,7 +187,7 @@ export class HostBus {
     for (const host of this.#ports()) {
       host.view.tick(nowMs);
       host.session.tick(nowMs);
-      this.#watchLoss(host);
+      this.#watchLoss(host, nowMs);
     }
     this.#wake();
   }
@@ -240,7 +242,7 @@ export class HostBus {
     session.push(frame, isVolatile, nowMs);
     this.counters.framesOut++;
     this.counters.droppedVolatile += session.droppedVolatile - droppedVolatile;
-    this.#watchLoss(host);
+    this.#watchLoss(host, nowMs);
     this.#wake();
   }
 
@@ -342,7 +344,10 @@ export class HostBus {
 
   #sayHeartbeat(nowMs: number): void {
     this.#nextHeartbeatMs = nowMs + this.#settings.heartbeatMs;
-    this.#publish(allHostsChannel, { type: "heartbeat", ...this.#from, head: this.#writer.head });
+    // Words that are late may be lost: what was announced since the last heartbeat is too new to ask about.
+    const asksTaken = this.takenByAll < this.#lastHead;
+    this.#lastHead = this.#writer.head;
+    this.#publish(allHostsChannel, { type: "heartbeat", ...this.#from, head: this.#lastHead, asksTaken });
   }
 
   /** What only one host has to know: joins carried out, announcements taken, parts of its snapshot that are wanted. */
@@ -419,8 +424,12 @@ export class HostBus {
     const host = this.#hostByIncarnation.get(message.incarnation);
     if (host === undefined || message.hostKey !== host.hostKey) return;
     switch (message.type) {
-      case "hello":
       case "heartbeat":
+        if (message.asksTaken) host.toldTaken = -1;
+        host.view.noteHead(message.head, nowMs);
+        this.#noteCurrent(host);
+        break;
+      case "hello":
         host.view.noteHead(message.head, nowMs);
         this.#noteCurrent(host);
         break;
@@ -469,7 +478,7 @@ export class HostBus {
     // Of a router that has ended or is not known yet, or for the one before this: what is missing comes again.
     if (host === undefined || datagram.to !== this.#parts.incarnation) return;
     host.session.receive(datagram, nowMs);
-    this.#watchLoss(host);
+    this.#watchLoss(host, nowMs);
     this.#wake();
   }
 
@@ -648,8 +657,11 @@ export class HostBus {
     host.lostSeen = 0;
     host.isLosing = false;
     this.#forgetAnnounced(host);
+    host.joins.clear();
     const { hostKey, name } = host;
     this.#effects.note({ type: "host-restarted", hostKey, name, uncertain });
+    // Of commands that were not sent to the former, this one is to say what comes of them.
+    this.#markJoins(host, nowMs);
     // What it was asked, or answered, may be gone with it.
     this.#parts.tellWorkers({ type: "host-unreachable", hostKey });
   }
@@ -658,12 +670,10 @@ export class HostBus {
   #forgetAnnounced(host: HostPort): void {
     const { forwarding } = this.#parts;
     forwarding.forgetHostRooms(host);
-    forwarding.forgetHostJoins(host);
     host.view = this.#createView(host.hostKey, () => host);
     host.takenSequence = 0;
     host.toldTaken = -1;
     host.settled = [];
-    host.joins.clear();
     forwarding.updateFloodedHosts();
     this.#parts.releaseInterest();
   }
@@ -684,6 +694,7 @@ export class HostBus {
     if (wasGone) {
       this.#parts.hosts.set(hostKey, host);
       this.#forgetAnnounced(host);
+      host.joins.tellAgain();
       // What was not kept for it, because it was gone, is not counted either.
       this.tellHost(host, { type: "missed" }, nowMs);
     }
@@ -734,8 +745,13 @@ export class HostBus {
     this.#parts.releaseInterest();
   }
 
+  /** It is to say what came of all commands that made sockets join there. */
+  #markJoins(host: HostPort, nowMs: number): void {
+    if (host.expectedRooms.size > 0) this.tellHost(host, { type: "join-mark", number: host.joinsSent }, nowMs);
+  }
+
   /** Counts what the session has given up, and tells of it once for each time that it begins. */
-  #watchLoss(host: HostPort): void {
+  #watchLoss(host: HostPort, nowMs: number): void {
     const { session, hostKey, name } = host;
     this.counters.lostFrames += session.lost - host.lostSeen;
     host.lostSeen = session.lost;
@@ -748,6 +764,9 @@ export class HostBus {
     }
     if (!host.isLosing || !session.isSettled) return;
     host.isLosing = false;
+    // Their words on joins may be among what was lost.
+    host.joins.tellAgain();
+    this.#markJoins(host, nowMs);
     this.#effects.note({ type: "host-recovered", hostKey, name, lost: session.lost });
   }
 

@@ -56,6 +56,11 @@ export class JoinsUnderWay {
     return this.#done;
   }
 
+  /** What was told may be lost. */
+  tellAgain(): void {
+    this.#told = 0;
+  }
+
   /** The other host begins anew. */
   clear(): void {
     this.#open = new Map();
