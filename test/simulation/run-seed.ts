@@ -30,6 +30,9 @@ const settleMs = 6_500;
 /** In a fleet also: verdicts on hosts, heartbeats that tell of what was lost, and snapshots, which may be lost as well. */
 const fleetSettleMs = 12_000;
 const silenceMs = 1_500;
+/** What is lost is sent again, more and more slowly. */
+const lastWordsMs = 500;
+const settleLimitMs = 30_000;
 /** Messages arrive; clients that missed some are sent away within a second, and their rooms are left after a cooldown. */
 const probeMs = 2_500;
 const restLimitMs = 1_000;
@@ -53,6 +56,8 @@ export async function runSeed({ seed, isFleet, steps, writeTrace }: SeedOptions)
   fleet.exactSinceMs = fleet.time.nowMs;
   probe(fleet, history);
   await run.forMs(probeMs);
+  if (isFleet) await run.until(() => isSettled(fleet), settleLimitMs, "hosts never take what was sent to them");
+  if (isFleet) await run.forMs(lastWordsMs);
   // A ping, or its answer, may be on its way at any moment.
   await run.until(() => isSilent(fleet), restLimitMs, "there is always something to write");
   checkAtRest(fleet);
@@ -74,6 +79,10 @@ async function checkSilence(fleet: SimulatedFleet, run: Run): Promise<void> {
   for (const [kind, count] of published) {
     if (kind !== busMessageKinds.heartbeat) fleet.observer.fail(`${count} messages of kind ${kind} on a bus at rest`);
   }
+}
+
+function isSettled(fleet: SimulatedFleet): boolean {
+  return fleet.livingHosts.every(({ router }) => router?.core.bus?.isSettled === true);
 }
 
 function isSilent(fleet: SimulatedFleet): boolean {

@@ -34,6 +34,8 @@ export class SimulatedFleet implements HostSurroundings, HostView {
   exactSinceMs = Number.POSITIVE_INFINITY;
   /** Kinds of what hosts said on the bus, as long as somebody wants to know. */
   published: Map<number, number> | undefined;
+  /** Hosts that will start again. */
+  #returning = 0;
 
   constructor(seed: number, isFleet: boolean, writeTrace: ((line: string) => void) | undefined) {
     this.random = new SeededRandom(seed);
@@ -63,6 +65,7 @@ export class SimulatedFleet implements HostSurroundings, HostView {
   }
 
   get isHealthy(): boolean {
+    if (this.#returning > 0) return false;
     return this.hosts.every((host) => host.isAway || (host.isHealthy && !host.isLeaving));
   }
 
@@ -102,14 +105,20 @@ export class SimulatedFleet implements HostSurroundings, HostView {
 
   leaveHost(host: SimulatedHost): void {
     host.leave();
-    this.time.after(1_500, () => this.#startAgain(host));
+    this.#returning++;
+    this.time.after(1_500, () => {
+      this.#returning--;
+      this.#startAgain(host);
+    });
   }
 
   /** Most come back. */
   #startAgain(host: SimulatedHost): void {
     if (this.random.chance(0.2)) return;
+    this.#returning++;
     this.time.after(this.random.between(50, this.settings.fleet?.maxOutageMs ?? 0), () => {
-      if (host.isAway && this.exactSinceMs === Number.POSITIVE_INFINITY) host.start();
+      this.#returning--;
+      if (host.isAway) host.start();
     });
   }
 
@@ -170,6 +179,7 @@ export class SimulatedFleet implements HostSurroundings, HostView {
   }
 
   isBusSteadySince(timeMs: number): boolean {
+    if (this.#returning > 0) return false;
     return this.hosts.every((host) => host.busDisturbedMs < timeMs);
   }
 

@@ -186,9 +186,13 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     worker.kill();
     this.workers[slot] = undefined;
     this.#fleet.noteDeath(this);
+    if (this.isLeaving) return;
     this.#after(this.random.between(0, 20), () => {
+      if (this.isLeaving) return;
       this.#supervisor.remove(worker.place);
-      this.#after(this.random.between(30, 500), () => this.#spawnWorker(slot));
+      this.#after(this.random.between(30, 500), () => {
+        if (!this.isLeaving) this.#spawnWorker(slot);
+      });
     });
   }
 
@@ -206,7 +210,9 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     // What waits for the next router, that may pass on before it knows of other hosts.
     this.truth.releaseFar(this.hostKey);
     if (this.isAway || this.isLeaving) return;
-    this.#after(this.random.between(0, this.random.chance(0.2) ? 1_500 : 200), () => this.#spawnRouter());
+    this.#after(this.random.between(0, this.random.chance(0.2) ? 1_500 : 200), () => {
+      if (!this.isLeaving) this.#spawnRouter();
+    });
   }
 
   #disturbRouter(): void {

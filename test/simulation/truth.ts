@@ -152,16 +152,17 @@ export class Truth {
     if (message.isVolatile && message.hadNoRouter) {
       this.#observer.fail(`${message} is volatile, was sent without a router, and was kept`);
     }
-    this.#checkOrder(message, lastSequences, `the adapter ${adapter.uid}`);
+    this.#checkOrder(message, lastSequences, adapter.worker, `the adapter ${adapter.uid}`);
   }
 
   /** A socket gets a message. */
   deliver(message: Message, socket: SocketRecord): void {
     this.deliveries++;
-    this.#checkOrder(message, socket.lastSequences, `socket ${socket.id} on ${socket.adapter.worker.name}`);
+    this.#checkOrder(message, socket.lastSequences, socket.adapter.worker, describe(socket));
     if (!socket.isSelected(message))
       this.#observer.fail(`${message} was delivered to ${socket.id}, which is not selected`);
     if (message.owedTo.has(socket)) this.#release(message, socket);
+    if (message.isVolatile) return;
     for (const other of socket.owed) {
       if (other.sender === message.sender && other.lane === message.lane && other.sequence < message.sequence) {
         this.#observer.fail(`${other} was not delivered to ${describe(socket)}: ${message} came, which was sent later`);
@@ -169,12 +170,19 @@ export class Truth {
     }
   }
 
-  #checkOrder(message: Message, lastSequences: Map<string, number>, receiver: string): void {
-    const key = `${message.lane} ${message.sender.name}`;
+  /** Between hosts, what is volatile overtakes what has to be sent again; nothing overtakes it. */
+  #checkOrder(message: Message, lastSequences: Map<string, number>, worker: WorkerRecord, receiver: string): void {
+    const { sequence, sender, lane, isVolatile } = message;
+    const key = `${lane} ${sender.name}`;
+    const volatileKey = `volatile ${key}`;
     const last = lastSequences.get(key) ?? 0;
-    if (message.sequence === last) this.#observer.fail(`${message} came twice to ${receiver}`);
-    if (message.sequence < last) this.#observer.fail(`${message} came to ${receiver} after one that was sent later`);
-    lastSequences.set(key, message.sequence);
+    const lastVolatile = lastSequences.get(volatileKey) ?? 0;
+    const mayOvertake = isVolatile && worker.hostKey !== sender.hostKey;
+    if (sequence === last || sequence === lastVolatile) this.#observer.fail(`${message} came twice to ${receiver}`);
+    if (sequence < last || (isVolatile && sequence < lastVolatile)) {
+      this.#observer.fail(`${message} came to ${receiver} after one that was sent later`);
+    }
+    lastSequences.set(mayOvertake ? volatileKey : key, sequence);
   }
 
   /** Everything has come to rest. */
