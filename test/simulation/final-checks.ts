@@ -55,10 +55,11 @@ function checkWorker(host: SimulatedHost, worker: SimulatedWorker): void {
     observer.fail(`the router knows ${port.roomCount} rooms of ${name}, and ${expected} are true`);
 }
 
-function checkMembers({ observer, settings, livingWorkers }: SimulatedFleet, worker: SimulatedWorker): void {
+function checkMembers(fleet: SimulatedFleet, worker: SimulatedWorker): void {
+  const { observer, settings, livingWorkers } = fleet;
   for (const namespace of settings.namespaces) {
     if (!worker.adapters.some((adapter) => adapter.namespace === namespace)) continue;
-    let others = 0;
+    let others = countUnreachable(fleet, worker, namespace);
     for (const other of livingWorkers) {
       if (other !== worker) others += other.adapters.filter((adapter) => adapter.namespace === namespace).length;
     }
@@ -66,6 +67,16 @@ function checkMembers({ observer, settings, livingWorkers }: SimulatedFleet, wor
     if (counted !== others)
       observer.fail(`${worker.name} counts ${counted} members of ${namespace}, and there are ${others}`);
   }
+}
+
+/** Members of hosts that are away are kept for as long as these may come back. */
+function countUnreachable(fleet: SimulatedFleet, worker: SimulatedWorker, namespace: string): number {
+  let members = 0;
+  for (const port of fleet.findHost(worker).router?.core.bus?.hosts ?? []) {
+    if (!fleet.hosts.some((host) => host.isAway && host.hostKey === port.hostKey)) continue;
+    for (const member of port.members.values()) if (member.namespace === namespace) members++;
+  }
+  return members;
 }
 
 /** (namespace, room) pairs, as they are announced: what cannot be encoded is not. */

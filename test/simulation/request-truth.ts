@@ -172,7 +172,7 @@ export class RequestTruth {
       if (openedMs > diedMs || message.rooms.size > 0 || message.isLossy || request.silent.size > 0) continue;
       const { sender } = message;
       if (!isMeant(sender) || !sender.isSteadySince(since) || !this.#host.isRouterSteadySince(sender, since)) continue;
-      if (required.some(({ worker }) => worker.hostKey !== sender.hostKey) && !this.#host.isBusSteadySince(since)) continue;
+      if (!this.#host.isBusSteadySince(since)) continue;
       if (!required.every(({ uid, worker }) => answered.has(uid) || !this.#host.isAlive(worker))) continue;
       this.#observer.fail(`${message} still waits, ${(this.#time.nowMs - diedMs).toFixed(0)} ms after a death`);
     }

@@ -27,8 +27,8 @@ export interface SeedResult {
 const healLimitMs = 30_000;
 /** The longest of: requests' limits, cooldown of leaves, expectation of a worker, farewells. */
 const settleMs = 6_500;
-/** In a fleet also: verdicts on hosts, heartbeats that tell of what was lost, and snapshots, which may be lost as well. */
-const fleetSettleMs = 12_000;
+/** In a fleet also: verdicts on hosts, heartbeats that tell of what was lost, what is sent again and asked for again. */
+const fleetSettleMs = 8_500;
 const silenceMs = 1_500;
 /** What is lost is sent again, more and more slowly. */
 const lastWordsMs = 500;
@@ -50,6 +50,7 @@ export async function runSeed({ seed, isFleet, steps, writeTrace }: SeedOptions)
   fleet.time.after(history.chooseGapMs(), takeStep);
   await run.until(() => left === 0, Number.POSITIVE_INFINITY, "");
   fleet.observer.log?.("the history ends");
+  if (fleet.bus !== undefined) fleet.bus.isMended = true;
   await run.until(() => fleet.isHealthy, healLimitMs, "the host never heals");
   await run.forMs(isFleet ? fleetSettleMs : settleMs);
   if (isFleet) await checkSilence(fleet, run);

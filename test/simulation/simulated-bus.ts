@@ -21,6 +21,7 @@ export interface BusWireSettings {
 const spentByte = 0xee;
 /** What is reordered comes this many times later than the rest, at most. */
 const lateFactor = 12;
+const mended = { loss: 0, doubling: 0 };
 
 /** From a host's connecting to the end of that. */
 interface Connection {
@@ -60,6 +61,8 @@ export class SimulatedBus {
   readonly #random: SeededRandom;
   readonly #settings: BusWireSettings;
   readonly #clients = new Set<BusClient>();
+  /** Loses, doubles and reorders nothing any more. */
+  isMended = false;
 
   constructor(time: VirtualTime, random: SeededRandom, settings: BusWireSettings) {
     this.#time = time;
@@ -111,7 +114,7 @@ export class SimulatedBus {
   }
 
   #spread(channel: string, payload: Buffer): void {
-    const { loss, doubling } = this.#settings;
+    const { loss, doubling } = this.isMended ? mended : this.#settings;
     for (const client of this.#clients) {
       if (!client.channels.includes(channel)) continue;
       if (loss > 0 && this.#random.chance(loss)) continue;
@@ -137,7 +140,7 @@ export class SimulatedBus {
   #chooseTime(notBeforeMs: number): number {
     const { delayMs, doesReorder } = this.#settings;
     const atMs = this.#time.nowMs + this.#random.between(delayMs / 4, delayMs);
-    if (!doesReorder) return Math.max(notBeforeMs, atMs);
+    if (!doesReorder || this.isMended) return Math.max(notBeforeMs, atMs);
     return this.#random.chance(0.2) ? atMs + this.#random.between(0, lateFactor * delayMs) : atMs;
   }
 }

@@ -22,7 +22,7 @@ export interface CarrierSurroundings {
   noteGivenUpFor(hostKey: string, messageId: number): void;
   noteBus(note: BusNote): void;
   /** Something was published. */
-  notePublished(payload: Buffer): void;
+  notePublished(channel: string, payload: Buffer): void;
 }
 
 export class SimulatedCarrier {
@@ -56,7 +56,7 @@ export class SimulatedCarrier {
       publish: (channel, payload) => {
         if (!this.isUp) return false;
         wire.publish(client, channel, payload);
-        host.notePublished(payload);
+        host.notePublished(channel, payload);
         return true;
       },
       get isFull() {

@@ -18,6 +18,8 @@ import { VirtualTime } from "./virtual-time.js";
 const newsLimitMs = 800;
 /** To other hosts: when the bus has lost it, the next heartbeat tells that it is missing, and a snapshot says it. */
 const farNewsLimitMs = unreachableAfterMs + 2_500;
+/** A host that has died is waited for until it is unreachable. */
+const verdictMs = unreachableAfterMs + heartbeatMs + 600;
 /** What was said on the bus so long ago is known to all who were on it. */
 const farGuardMs = { calm: 1_500, lossy: 8_000 };
 
@@ -131,9 +133,10 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     this.time.after(farNewsLimitMs, () => this.requests.checkNoneWaitsForDead(diedMs, () => true));
   }
 
-  notePublished(_host: SimulatedHost, payload: Buffer): void {
+  notePublished(channel: string, payload: Buffer): void {
     const { published } = this;
-    if (published === undefined) return;
+    // Whoever is away is asked, now and then, whether it is there again.
+    if (published === undefined || this.hosts.some((host) => host.isAway && channel.endsWith(host.hostKey))) return;
     const kind = isBusMessage(payload) ? (payload[lengthBytes] as number) : 0;
     published.set(kind, (published.get(kind) ?? 0) + 1);
   }
@@ -190,8 +193,7 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     const { loss, delayMs } = (this.settings.fleet as NonNullable<SimulationSettings["fleet"]>).wire;
     if (limitMs < 1_000 && delayMs > 10) return "its time was short for a slow bus";
     if (loss > 0 && limitMs < 4_000) return "its time was short for a bus that loses much";
-    // A host that has died is waited for until it is unreachable.
-    if (!this.isBusSteadySince(openedMs - unreachableAfterMs - heartbeatMs)) return "the bus was disturbed";
+    if (!this.isBusSteadySince(openedMs - verdictMs)) return "the bus was disturbed";
     for (const host of this.livingHosts) {
       const theirs = host.findExcuse(openedMs - 1_000);
       if (theirs !== undefined) return theirs;

@@ -34,7 +34,7 @@ export interface HostSurroundings {
   readonly exactSinceMs: number;
   /** Workers of a host have died: whoever asked them is to hear of it. */
   noteDeath(host: SimulatedHost): void;
-  notePublished(host: SimulatedHost, payload: Buffer): void;
+  notePublished(channel: string, payload: Buffer): void;
 }
 
 /** This long after a host was known again, and reachable, it may not know what was not waited for. */
@@ -135,13 +135,18 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   get isHealthy(): boolean {
     const { router } = this;
     if (router === undefined || router.process.stoppedSinceMs !== undefined) return false;
-    if (this.bus !== undefined && router.core.bus?.hasJoined !== true) return false;
+    if (this.bus !== undefined && (router.core.bus?.hasJoined !== true || !this.isOnBus)) return false;
     for (let slot = 0; slot < this.settings.workers; slot++) {
       const worker = this.workers[slot];
       if (worker?.isServing !== true || worker.process.stoppedSinceMs !== undefined) return false;
       if (!worker.session.isWelcome || router.findPort(worker.place)?.isComplete !== true) return false;
     }
     return true;
+  }
+
+  get isOnBus(): boolean {
+    const { carrier } = this.router ?? {};
+    return carrier?.isUp === true && carrier.client.connection !== undefined;
   }
 
   // Processes that start.
@@ -287,7 +292,9 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
 
   noteBus(note: BusNote): void {
     this.observer.log?.(`${this.hostKey} notes ${JSON.stringify(note)}`);
-    this.busDisturbedMs = this.time.nowMs;
+    // What is said of those who are away comes late, and is true.
+    const isOfAway = "hostKey" in note && this.#fleet.otherHosts(this).some((other) => other.isAway && other.hostKey === note.hostKey);
+    if (!isOfAway) this.busDisturbedMs = this.time.nowMs;
     switch (note.type) {
       case "host-up":
       case "host-back":
@@ -314,8 +321,8 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     }
   }
 
-  notePublished(payload: Buffer): void {
-    this.#fleet.notePublished(this, payload);
+  notePublished(channel: string, payload: Buffer): void {
+    this.#fleet.notePublished(channel, payload);
   }
 
   noteSent(messageId: number): void {
