@@ -64,7 +64,7 @@ export function chooseFleetSettings(random: SeededRandom): SimulationSettings {
     pace: random.mustPick([1, 3, 8]),
     namespaces: ["/", "/chat"].slice(0, random.whole(1, 2)),
     rooms: isFlooding ? [...fewRooms, ...manyRooms] : fewRooms.slice(0, random.whole(3, fewRooms.length)),
-    wire: { kernelBytes: 32_000, delayMs: 0.4, spikeMs: 15, spikeChance: random.mustPick([0, 0.01]) },
+    wire: { kernelBytes: 8_000, delayMs: 0.4, spikeMs: 15, spikeChance: random.mustPick([0, 0.01]) },
     workerOutboxBytes: 4_000_000,
     routerOutboxBytes: 4_000_000,
     maxRooms: isFlooding && random.chance(0.3) ? random.whole(6, 12) : 10_000,

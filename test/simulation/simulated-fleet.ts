@@ -181,9 +181,11 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     return !isFar || (this.isBusSteadySince(sinceMs) && own.isRouterSteadySince(sinceMs));
   }
 
+  /** Whether those who are there could hear each other since then, and those who are not, are known not to be. */
   isBusSteadySince(timeMs: number): boolean {
-    if (this.#returning > 0) return false;
-    return this.hosts.every((host) => host.busDisturbedMs < timeMs);
+    return this.hosts.every(({ isAway, isOnBus, busDisturbedMs }) =>
+      isAway ? busDisturbedMs + verdictMs < this.time.nowMs : isOnBus && busDisturbedMs < timeMs,
+    );
   }
 
   findExcuse(asker: WorkerRecord, openedMs: number, limitMs: number): string | undefined {
