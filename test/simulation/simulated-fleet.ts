@@ -41,7 +41,7 @@ export class SimulatedFleet implements HostSurroundings, HostView {
 
   constructor(seed: number, isFleet: boolean, writeTrace: ((line: string) => void) | undefined) {
     this.random = new SeededRandom(seed);
-    this.settings = isFleet ? chooseFleetSettings(this.random) : chooseSettings(this.random);
+    this.settings = isFleet ? chooseFleetSettings(this.random, seed % 2 === 0) : chooseSettings(this.random);
     this.observer = new Observer(this.time, writeTrace);
     this.truth = new Truth(this.observer);
     this.requests = new RequestTruth(this.time, this.observer, this);
