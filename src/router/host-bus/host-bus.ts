@@ -115,6 +115,10 @@ export class HostBus {
     return this.#isUp;
   }
 
+  get hosts(): readonly HostPort[] {
+    return [...this.#parts.hosts.values()];
+  }
+
   /** The host key has been found to be free: it has been up for a moment since this process began. */
   get hasJoined(): boolean {
     return this.#list.isServing;
@@ -587,7 +591,8 @@ export class HostBus {
   }
 
   #createView(hostKey: string, ofHost: () => HostPort): HostView {
-    const { forwarding, members } = this.#parts;
+    const { forwarding } = this.#parts;
+    this.#snapshotIds = (this.#snapshotIds + 0x10_00) % 0x1_00_00_00_00;
     return new HostView(
       hostKey,
       {
@@ -611,7 +616,7 @@ export class HostBus {
           if (view.isComplete && view.wantsAll) this.#effects.note({ type: "host-flooded", hostKey, name });
         },
       },
-      (this.#snapshotIds = (this.#snapshotIds + 0x10_00) % 0x1_00_00_00_00),
+      this.#snapshotIds,
     );
   }
 
