@@ -11,6 +11,7 @@ import { readInterestFrame } from "../protocol/interest-frame.js";
 import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
 import { RoutedView } from "../protocol/routed-frame.js";
 import {
+  decodeRouterToWorker,
   decodeWorkerToRouter,
   encodeRouterToWorker,
   readFrameKind,
@@ -351,8 +352,12 @@ export class RouterCore {
       case frameKinds.request:
         this.#relay.take(host, frame, 0, end, nowMs);
         break;
-      case frameKinds.response:
       case frameKinds.routedAt:
+        // Checked here: a worker that cannot read it would leave this router.
+        decodeRouterToWorker(frame, 0, end);
+        this.#relay.answer(frame, 0, end, false, nowMs);
+        break;
+      case frameKinds.response:
         this.#relay.answer(frame, 0, end, false, nowMs);
         break;
       default:

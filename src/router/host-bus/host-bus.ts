@@ -5,7 +5,6 @@
 
 import { LinkSession, type LinkSettings } from "../../link/link-session.js";
 import {
-  type Announcement,
   type BusMessage,
   decodeBusMessage,
   encodeBusMessage,
@@ -91,6 +90,8 @@ export class HostBus {
   #helloDue: boolean | undefined;
   #lastHelloMs = Number.NEGATIVE_INFINITY;
   #nextHeartbeatMs = 0;
+  /** Of announcements, at the last heartbeat. */
+  #lastHead = 0;
   #snapshotIds: number;
 
   constructor(settings: HostBusSettings, effects: BusEffects, parts: HostBusParts) {
@@ -115,6 +116,7 @@ export class HostBus {
     return this.#isUp;
   }
 
+  /** Other hosts that frames can go to. */
   get hosts(): readonly HostPort[] {
     return [...this.#parts.hosts.values()];
   }
@@ -185,7 +187,7 @@ export class HostBus {
     for (const host of this.#ports()) {
       host.view.tick(nowMs);
       host.session.tick(nowMs);
-      this.#watchLoss(host);
+      this.#watchLoss(host, nowMs);
     }
     this.#wake();
   }
@@ -240,7 +242,7 @@ export class HostBus {
     session.push(frame, isVolatile, nowMs);
     this.counters.framesOut++;
     this.counters.droppedVolatile += session.droppedVolatile - droppedVolatile;
-    this.#watchLoss(host);
+    this.#watchLoss(host, nowMs);
     this.#wake();
   }
 
@@ -342,7 +344,10 @@ export class HostBus {
 
   #sayHeartbeat(nowMs: number): void {
     this.#nextHeartbeatMs = nowMs + this.#settings.heartbeatMs;
-    this.#publish(allHostsChannel, { type: "heartbeat", ...this.#from, head: this.#writer.head });
+    // Words that are late may be lost: what was announced since the last heartbeat is too new to ask about.
+    const asksTaken = this.takenByAll < this.#lastHead;
+    this.#lastHead = this.#writer.head;
+    this.#publish(allHostsChannel, { type: "heartbeat", ...this.#from, head: this.#lastHead, asksTaken });
   }
 
   /** What only one host has to know: joins carried out, announcements taken, parts of its snapshot that are wanted. */
@@ -419,13 +424,17 @@ export class HostBus {
     const host = this.#hostByIncarnation.get(message.incarnation);
     if (host === undefined || message.hostKey !== host.hostKey) return;
     switch (message.type) {
-      case "hello":
       case "heartbeat":
+        if (message.asksTaken) host.toldTaken = -1;
+        host.view.noteHead(message.head, nowMs);
+        this.#noteCurrent(host);
+        break;
+      case "hello":
         host.view.noteHead(message.head, nowMs);
         this.#noteCurrent(host);
         break;
       case "announcement":
-        this.#takeAnnouncement(host, message, nowMs);
+        host.view.takeAnnouncement(message.sequence, message.frames, nowMs);
         break;
       case "want-snapshot":
         if (message.to === this.#parts.incarnation) this.#wanted.set(host, message);
@@ -438,6 +447,8 @@ export class HostBus {
         break;
       case "bye":
     }
+    // However its announcements have come to be known.
+    this.#settleHost(host);
     this.#wake();
   }
 
@@ -448,11 +459,6 @@ export class HostBus {
     // After an outage of the own bus, too, in which no verdict is given on others.
     host.isReachable = true;
     this.#parts.forwarding.updateFloodedHosts();
-  }
-
-  #takeAnnouncement(host: HostPort, { sequence, frames }: Announcement, nowMs: number): void {
-    host.view.takeAnnouncement(sequence, frames, nowMs);
-    this.#settleHost(host);
   }
 
   #takePart(host: HostPort, part: SnapshotPart, nowMs: number): void {
@@ -472,7 +478,7 @@ export class HostBus {
     // Of a router that has ended or is not known yet, or for the one before this: what is missing comes again.
     if (host === undefined || datagram.to !== this.#parts.incarnation) return;
     host.session.receive(datagram, nowMs);
-    this.#watchLoss(host);
+    this.#watchLoss(host, nowMs);
     this.#wake();
   }
 
@@ -652,8 +658,11 @@ export class HostBus {
     host.lostSeen = 0;
     host.isLosing = false;
     this.#forgetAnnounced(host);
+    host.joins.clear();
     const { hostKey, name } = host;
     this.#effects.note({ type: "host-restarted", hostKey, name, uncertain });
+    // Of commands that were not sent to the former, this one is to say what comes of them.
+    this.#markJoins(host, nowMs);
     // What it was asked, or answered, may be gone with it.
     this.#parts.tellWorkers({ type: "host-unreachable", hostKey });
   }
@@ -662,12 +671,10 @@ export class HostBus {
   #forgetAnnounced(host: HostPort): void {
     const { forwarding } = this.#parts;
     forwarding.forgetHostRooms(host);
-    forwarding.forgetHostJoins(host);
     host.view = this.#createView(host.hostKey, () => host);
     host.takenSequence = 0;
     host.toldTaken = -1;
     host.settled = [];
-    host.joins.clear();
     forwarding.updateFloodedHosts();
     this.#parts.releaseInterest();
   }
@@ -688,6 +695,7 @@ export class HostBus {
     if (wasGone) {
       this.#parts.hosts.set(hostKey, host);
       this.#forgetAnnounced(host);
+      host.joins.tellAgain();
       // What was not kept for it, because it was gone, is not counted either.
       this.tellHost(host, { type: "missed" }, nowMs);
     }
@@ -738,8 +746,13 @@ export class HostBus {
     this.#parts.releaseInterest();
   }
 
+  /** It is to say what came of all commands that made sockets join there. */
+  #markJoins(host: HostPort, nowMs: number): void {
+    if (host.expectedRooms.size > 0) this.tellHost(host, { type: "join-mark", number: host.joinsSent }, nowMs);
+  }
+
   /** Counts what the session has given up, and tells of it once for each time that it begins. */
-  #watchLoss(host: HostPort): void {
+  #watchLoss(host: HostPort, nowMs: number): void {
     const { session, hostKey, name } = host;
     this.counters.lostFrames += session.lost - host.lostSeen;
     host.lostSeen = session.lost;
@@ -752,6 +765,9 @@ export class HostBus {
     }
     if (!host.isLosing || !session.isSettled) return;
     host.isLosing = false;
+    // Their words on joins may be among what was lost.
+    host.joins.tellAgain();
+    this.#markJoins(host, nowMs);
     this.#effects.note({ type: "host-recovered", hostKey, name, lost: session.lost });
   }
 
