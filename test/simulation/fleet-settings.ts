@@ -82,7 +82,8 @@ export function chooseFleetSettings(random: SeededRandom): SimulationSettings {
       },
       bus: {
         heartbeatMs,
-        unreachableAfterMs,
+        isServing: false,
+    unreachableAfterMs,
         joinMs: 500,
         maxRooms: isFlooding ? random.whole(4, 14) : 10_000,
         link: {
