@@ -30,9 +30,8 @@ Starts Redis and several hosts on this machine, and follows their logs. Ctrl-C e
   --app PATH        application to run [the demo]
   --port FIRST      port of the first host, the others follow [any free ports]
   --redis URL       a Redis that is there already, instead of one of its own
+  --stock           run the fabric stock instead of routed
   -h, --help        print this
-
-The hosts run the fabric stock, which is what reaches several hosts so far.
 `;
 
 const pretty = prettyFactory({
@@ -81,6 +80,7 @@ function readOptions() {
         app: { type: "string" },
         port: { type: "string", default: "0" },
         redis: { type: "string" },
+        stock: { type: "boolean", default: false },
         help: { type: "boolean", short: "h" },
       },
     }));
@@ -100,6 +100,7 @@ function readOptions() {
     port: readCount("--port", values.port, 0, 65_535 - hosts),
     app: values.app,
     redis: values.redis,
+    fabric: values.stock ? "stock" : "routed",
   };
 }
 
@@ -158,7 +159,7 @@ async function isAnswering(socket) {
   });
 }
 
-function startHost(index, { app, port, workers }, redisUrl, directory, processes) {
+function startHost(index, { app, port, workers, fabric }, redisUrl, directory, processes) {
   const number = index + 1;
   const env = {
     ...process.env,
@@ -167,7 +168,7 @@ function startHost(index, { app, port, workers }, redisUrl, directory, processes
     SIGNALBOX_PORT: String(port === 0 ? 0 : port + index),
     SIGNALBOX_ADMIN_PORT: "0",
     SIGNALBOX_WORKERS: String(workers),
-    SIGNALBOX_FABRIC: "stock",
+    SIGNALBOX_FABRIC: fabric,
     SIGNALBOX_REDIS_URL: redisUrl,
     SIGNALBOX_RUNTIME_DIR: path.join(directory, String(number)),
     SIGNALBOX_LOG_FORMAT: "json",

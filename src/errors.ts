@@ -21,6 +21,8 @@ export type SignalboxErrorCode =
   | "SIGNALBOX_SOCKET_PATH_TOO_LONG"
   | "SIGNALBOX_NOT_PRIMARY"
   | "SIGNALBOX_REDIS_AWAY"
+  | "SIGNALBOX_REDIS_CA_UNREADABLE"
+  | "SIGNALBOX_HOST_KEY_TAKEN"
   | "SIGNALBOX_PLATFORM_UNSUPPORTED";
 
 /** Base of all errors below; `cause` carries the underlying error where there is one. */
@@ -84,6 +86,9 @@ export class RedisAwayError extends SignalboxError {
     super("SIGNALBOX_REDIS_AWAY", message);
   }
 }
+
+/** What the host needs to reach others is not right. */
+export class BusError extends SignalboxError {}
 
 /** No host answers on its control socket. */
 export class NotRunningError extends SignalboxError {

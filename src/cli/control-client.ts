@@ -46,6 +46,26 @@ const hostStatusSchema: z.ZodType<HostStatus> = z.object({
       announcedRooms: count,
     })
     .nullable(),
+  bus: z
+    .object({
+      state: z.enum(["up", "down"]),
+      stateSeconds: count,
+      hasJoined: z.boolean(),
+      reason: z.string().nullable(),
+      hosts: z.array(
+        z.object({
+          hostKey: z.string(),
+          name: z.string(),
+          isReachable: z.boolean(),
+          isFlooded: z.boolean(),
+          rooms: count,
+          queuedBytes: count,
+        }),
+      ),
+      lostFrames: count,
+      missedFrames: count,
+    })
+    .nullable(),
   counters: z.record(z.string(), z.number()),
 });
 

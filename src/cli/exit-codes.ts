@@ -47,6 +47,8 @@ const exitCodeByErrorCode: Record<SignalboxErrorCode, ExitCode> = {
   SIGNALBOX_SOCKET_PATH_TOO_LONG: exitCodes.usage,
   SIGNALBOX_NOT_PRIMARY: exitCodes.appFailed,
   SIGNALBOX_REDIS_AWAY: exitCodes.appFailed,
+  SIGNALBOX_REDIS_CA_UNREADABLE: exitCodes.usage,
+  SIGNALBOX_HOST_KEY_TAKEN: exitCodes.usage,
   SIGNALBOX_PLATFORM_UNSUPPORTED: exitCodes.usage,
 };
 

@@ -1,7 +1,7 @@
 /** A host's status as text for a terminal. Pure. */
 
 import { renderColumns } from "../config/render-columns.js";
-import type { HostStatus, RouterStatus } from "../protocol/host-status.js";
+import type { BusStatus, HostStatus, RouterStatus } from "../protocol/host-status.js";
 
 /** The host, its workers and its counters; ends with a newline. */
 export function renderStatus(status: HostStatus): string {
@@ -18,6 +18,7 @@ export function renderStatus(status: HostStatus): string {
     ["admin", `127.0.0.1:${status.adminPort}`],
     ["fabric", status.fabric],
     ...renderRouter(status.router),
+    ...renderBus(status.bus),
     ["app", status.app],
   ]);
   const workers = status.workers.map((worker) => [
@@ -47,6 +48,20 @@ function renderRouter(router: RouterStatus | null): string[][] {
   ];
   if (router.stalledWorkers.length > 0) lines.push(`does not answer: worker ${router.stalledWorkers.join(", ")}`);
   return lines.map((line, index) => [index === 0 ? "router" : "", line]);
+}
+
+/** One line on the bus, one on each other host. */
+function renderBus(bus: BusStatus | null): string[][] {
+  if (bus === null) return [];
+  const reason = bus.reason === null ? "" : ` (${bus.reason})`;
+  const lines = [
+    `${bus.state} for ${renderDuration(bus.stateSeconds)}${reason}, lost messages ${bus.lostFrames}, missed ${bus.missedFrames}`,
+  ];
+  for (const { hostKey, name, isReachable, isFlooded, rooms, queuedBytes } of bus.hosts) {
+    const wants = isFlooded ? "gets every message" : `rooms ${rooms}`;
+    lines.push(`${hostKey} (${name}): ${isReachable ? "" : "unreachable, "}${wants}, waiting bytes ${queuedBytes}`);
+  }
+  return lines.map((line, index) => [index === 0 ? "bus" : "", line]);
 }
 
 function renderQueues({ queuedBytes }: RouterStatus): string {

@@ -32,6 +32,8 @@ export interface SignalboxConfig {
   readonly redisPrefix: string;
   /** Path of a PEM file with the certificate authority of Redis. */
   readonly redisCa: string | undefined;
+  /** Prefix of the channels of `@socket.io/redis-emitter`, or "none". */
+  readonly emitterKey: string;
   readonly stockAdapter: StockAdapterName;
   /** Prefix of the channels of the fabric `stock`, as in the fleet that is joined. */
   readonly stockKey: string;
@@ -46,6 +48,14 @@ export interface SignalboxConfig {
   readonly maxOutboxBytes: number;
   /** Rooms beyond which a worker gets every message instead of announcing them. */
   readonly maxRoomsPerWorker: number;
+  /** Bytes that are kept for one other host. */
+  readonly maxHostOutboxBytes: number;
+  /** How long they are kept; and after how long without a sign of life a host is given up. */
+  readonly hostOutboxAgeMs: number;
+  /** Without a sign of life for this long, no answers of another host are waited for. */
+  readonly hostUnreachableAfterMs: number;
+  /** Rooms beyond which this host gets every message instead of announcing them to other hosts. */
+  readonly maxRoomsPerHost: number;
   readonly slowStartMs: number;
   readonly restartBackoffMinMs: number;
   readonly restartBackoffMaxMs: number;

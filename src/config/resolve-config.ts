@@ -166,7 +166,7 @@ function findConflicts(config: SignalboxConfig, origins: ConfigOrigins, faultyKe
 }
 
 /** What is wrong with Redis's settings, in words that hold nothing of the URL: it may have a password. */
-function findRedisFaults({ redisUrl, redisCa, fabric }: SignalboxConfig, origins: ConfigOrigins): string[] {
+function findRedisFaults({ redisUrl, redisCa }: SignalboxConfig, origins: ConfigOrigins): string[] {
   const faults: string[] = [];
   if (redisUrl === undefined) return faults;
   const url = `redisUrl (from ${origins.redisUrl.name})`;
@@ -177,11 +177,5 @@ function findRedisFaults({ redisUrl, redisCa, fabric }: SignalboxConfig, origins
     const ca = `redisCa (from ${origins.redisCa.name})`;
     faults.push(`${ca} is for a Redis behind TLS, and ${url} asks for none; write rediss: in place of redis:`);
   }
-  if (fabric === "routed") faults.push(explainRoutedWithRedis(url));
   return faults;
-}
-
-/** To be taken out, with its call and its test, when the routed fabric reaches other hosts. */
-function explainRoutedWithRedis(url: string): string {
-  return `${url}: the routed fabric reaches one host so far; with Redis use --fabric stock, or leave redisUrl out`;
 }

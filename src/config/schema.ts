@@ -171,6 +171,15 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     placeholder: "PATH",
     description: "PEM file with the certificate authority of a Redis behind TLS; those that Node knows by default.",
   },
+  emitterKey: {
+    group: "Redis",
+    kind: channelPrefix,
+    defaultValue: "socket.io",
+    placeholder: "PREFIX",
+    description:
+      "Key of the @socket.io/redis-emitter whose messages the fabric routed takes in, by default the emitter's own default; " +
+      "none takes in nothing.",
+  },
   stockAdapter: {
     group: "Redis",
     kind: oneOf(["classic", "sharded"]),
@@ -263,6 +272,42 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     description:
       "Rooms with members on one worker, beyond which it gets every message instead of announcing them " +
       "(fabric routed); it bounds the memory of the router.",
+  },
+  maxHostOutboxBytes: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(65_536, 1_073_741_824),
+    defaultValue: 67_108_864,
+    placeholder: "BYTES",
+    description:
+      "Bytes that are kept for each other host while it cannot take them (fabric routed with redisUrl): a minute of 1 MB/s; " +
+      "beyond it the oldest are given up, which is counted on both sides, and the clients of that host reconnect.",
+  },
+  hostOutboxAgeMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1_000, 60 * minute),
+    defaultValue: minute,
+    placeholder: "MS",
+    description:
+      "Milliseconds that messages are kept for another host; longer than Redis needs to start again or to fail over, and as " +
+      "long as a client's patience. After as long without a sign of life a host is given up.",
+  },
+  hostUnreachableAfterMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1_500, 10 * minute),
+    defaultValue: 3_000,
+    placeholder: "MS",
+    description:
+      "Milliseconds without a sign of life, of which there is one a second, until nobody waits for another host's answers; " +
+      "what is for it is kept.",
+  },
+  maxRoomsPerHost: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1, 100_000_000),
+    defaultValue: 1_000_000,
+    placeholder: "COUNT",
+    description:
+      "Rooms with members on this host, beyond which other hosts send it every message (fabric routed with redisUrl); it " +
+      "bounds the memory of their routers.",
   },
   slowStartMs: {
     group: "Restarts",

@@ -71,7 +71,15 @@ export function setupPrimary(options: AdapterPrimaryOptions = {}): void {
     {
       routerMain: fileURLToPath(new URL("../router/router-main.js", import.meta.url)),
       isUnreferenced: true,
-      init: { socketPath, hostKey, log: null, maxOutboxBytes, maxRoomsPerWorker: maxRooms, isDirectoryOwn: true },
+      init: {
+        socketPath,
+        hostKey,
+        log: null,
+        maxOutboxBytes,
+        maxRoomsPerWorker: maxRooms,
+        isDirectoryOwn: true,
+        bus: null,
+      },
       restart,
     },
     printer,

@@ -1,18 +1,27 @@
 /** What joins the workers of this host, seen from the primary: a router of our own, or the cluster adapter's primary half. */
 
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { encodePlace, parsePlace } from "../address/address.js";
 import type { FabricName, SignalboxConfig } from "../config/config.js";
+import { BusError, describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
+import { BusMetrics } from "../metrics/bus-metrics.js";
 import { FabricMetrics } from "../metrics/fabric-metrics.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import { RouterMetrics } from "../metrics/router-metrics.js";
-import type { RouterStatus } from "../protocol/host-status.js";
-import type { RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
+import type { BusStatus, RouterStatus } from "../protocol/host-status.js";
+import type { RouterBusInit, RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
 import type { FabricCounts } from "../protocol/worker-messages.js";
+import { BusState } from "./bus-state.js";
 import { roundSeconds } from "./describe-host.js";
 import { explainRouterAbsence } from "./router-policy.js";
 import { RouterSupervisor } from "./router-supervisor.js";
+
+/** 9 bytes are 12 characters of base64url. */
+const instanceBytes = 9;
 
 export interface HostFabric {
   /** Resolves when workers can be started. */
@@ -26,6 +35,7 @@ export interface HostFabric {
   /** Why the host should get no new sessions; undefined when it should. */
   explainNotReady(nowMs: number): string | undefined;
   describeRouter(nowMs: number): RouterStatus | null;
+  describeBus(nowMs: number): BusStatus | null;
   /** To be called when all workers have ended: they talk to each other while they drain. */
   stop(): Promise<void>;
   kill(): void;
@@ -38,6 +48,8 @@ export interface HostFabricSurroundings {
   readonly routerLog: RouterLogSettings;
   readonly log: Logger;
   readonly metrics: HostMetrics;
+  /** The host cannot go on. */
+  readonly onFailed: (error: BusError) => void;
 }
 
 export function createHostFabric(name: FabricName, surroundings: HostFabricSurroundings): HostFabric {
@@ -70,6 +82,10 @@ class StockFabric implements HostFabric {
     return null;
   }
 
+  describeBus(): null {
+    return null;
+  }
+
   async stop(): Promise<void> {}
 
   kill(): void {}
@@ -96,10 +112,16 @@ class RoutedFabric implements HostFabric {
   readonly #supervisor: RouterSupervisor;
   readonly #metrics: RouterMetrics;
   readonly #fabricMetrics: FabricMetrics;
+  readonly #bus: { readonly state: BusState; readonly metrics: BusMetrics } | undefined;
   #lostFrames = 0;
 
-  constructor({ config, hostKey, routerSocketPath, routerLog, log, metrics }: HostFabricSurroundings) {
+  constructor(surroundings: HostFabricSurroundings) {
+    const { config, hostKey, routerSocketPath, routerLog, log, metrics, onFailed } = surroundings;
     this.#hostKey = hostKey;
+    const bus = readBusInit(config);
+    if (bus !== null) {
+      this.#bus = { state: new BusState(performance.now()), metrics: new BusMetrics(metrics.registry) };
+    }
     this.#metrics = new RouterMetrics(metrics.registry);
     this.#fabricMetrics = new FabricMetrics(metrics.registry, "routed");
     this.#supervisor = new RouterSupervisor(
@@ -113,6 +135,7 @@ class RoutedFabric implements HostFabric {
           maxOutboxBytes: config.maxOutboxBytes,
           maxRoomsPerWorker: config.maxRoomsPerWorker,
           isDirectoryOwn: false,
+          bus,
         },
         restart: { backoffMinMs: config.restartBackoffMinMs, backoffMaxMs: config.restartBackoffMaxMs },
       },
@@ -124,9 +147,12 @@ class RoutedFabric implements HostFabric {
       this.#metrics.up.set(0);
       this.#metrics.setPorts([], () => undefined);
       this.#metrics.announcedRooms.set(0);
+      this.#bus?.state.noteAbsence(performance.now());
+      this.#bus?.metrics.noteAbsence();
     });
     this.#supervisor.on("restarting", () => this.#metrics.restarts.inc());
     this.#supervisor.on("reported", (report, before) => this.#noteReport(report, before));
+    this.#supervisor.on("mustStop", (reason) => onFailed(new BusError("SIGNALBOX_HOST_KEY_TAKEN", `${reason}.`)));
   }
 
   async start(): Promise<void> {
@@ -146,7 +172,7 @@ class RoutedFabric implements HostFabric {
   }
 
   explainNotReady(nowMs: number): string | undefined {
-    return explainRouterAbsence(this.#supervisor.absentSinceMs, nowMs);
+    return explainRouterAbsence(this.#supervisor.absentSinceMs, nowMs) ?? this.#bus?.state.explainNotReady(nowMs);
   }
 
   describeRouter(nowMs: number): RouterStatus {
@@ -164,6 +190,10 @@ class RoutedFabric implements HostFabric {
     };
   }
 
+  describeBus(nowMs: number): BusStatus | null {
+    return this.#bus?.state.describe(nowMs) ?? null;
+  }
+
   async stop(): Promise<void> {
     await this.#supervisor.stop();
   }
@@ -177,7 +207,36 @@ class RoutedFabric implements HostFabric {
     this.#metrics.addCounts(before?.counts, report.counts);
     this.#metrics.setPorts(report.ports, readSlot);
     this.#metrics.announcedRooms.set(report.announcedRooms);
+    if (report.bus === null) return;
+    this.#bus?.state.note(report.bus, before?.bus ?? undefined, performance.now());
+    this.#bus?.metrics.note(before?.bus ?? undefined, report.bus);
   }
+}
+
+/** @throws BusError when the certificates cannot be read */
+function readBusInit(config: SignalboxConfig): RouterBusInit | null {
+  const { redisUrl, redisCa } = config;
+  if (redisUrl === undefined) return null;
+  let ca: string | null = null;
+  try {
+    if (redisCa !== undefined) ca = readFileSync(redisCa, "utf8");
+  } catch (cause) {
+    const message = `redisCa: cannot read ${redisCa}: ${describeBriefly(cause)}; name a PEM file that this user can read.`;
+    throw new BusError("SIGNALBOX_REDIS_CA_UNREADABLE", message, { cause });
+  }
+  return {
+    redisUrl,
+    ca,
+    channelPrefix: config.redisPrefix,
+    emitterKey: config.emitterKey === "none" ? null : config.emitterKey,
+    instance: randomBytes(instanceBytes).toString("base64url"),
+    name: `${hostname()}, process ${process.pid}`,
+    isServing: false,
+    maxOutboxBytes: config.maxHostOutboxBytes,
+    maxOutboxAgeMs: config.hostOutboxAgeMs,
+    unreachableAfterMs: config.hostUnreachableAfterMs,
+    maxRooms: config.maxRoomsPerHost,
+  };
 }
 
 function readSlot(place: string): number | undefined {

@@ -112,6 +112,7 @@ class Host {
       routerLog: { level: config.logLevel, format, fd: routerLogFd, isColored },
       log: this.#log,
       metrics: this.#metrics,
+      onFailed: (error) => this.#end?.reject(error),
     });
     this.#supervisor = this.#createSupervisor(format, isColored);
     this.#admin = new AdminServer({
@@ -272,6 +273,7 @@ class Host {
       app: this.#appPath,
       workers: this.#supervisor.slots.map((slot) => describeSlot(slot, performance.now())),
       router: this.#fabric.describeRouter(performance.now()),
+      bus: this.#fabric.describeBus(performance.now()),
       counters: await this.#metrics.readCounters(),
     };
   }

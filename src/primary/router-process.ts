@@ -127,6 +127,7 @@ export class RouterProcess {
         break;
       case "router:hello":
       case "router:report":
+      case "router:must-stop":
         break;
     }
     if (!this.#hasEnded) this.#events.onMessage(message);

@@ -24,10 +24,12 @@ interface RouterSupervisorEvents {
   restarting: [];
   /** @param before the report before, of the same process */
   reported: [report: RouterReport, before: RouterReport | undefined];
+  /** The host must end. */
+  mustStop: [reason: string];
 }
 
-/** A router that was let go waits at most 1 s for the reader of its log. */
-const stopTimeoutMs = 1_500;
+/** A router that was let go has 1 s for other hosts, 1 s for Redis, and waits at most 1 s for the reader of its log. */
+const stopTimeoutMs = 4_000;
 
 export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   readonly #settings: RouterSupervisorSettings;
@@ -47,6 +49,8 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   #report: RouterReport | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
+  /** Some router has found this host's key to be free: it is this host's since then. */
+  #hasJoined = false;
   #settleStart: (() => void) | undefined;
 
   /**
@@ -162,7 +166,7 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   #obey(router: RouterProcess, message: MessageFromRouter): void {
     switch (message.type) {
       case "router:hello":
-        router.send({ ...this.#settings.init, type: "router:init", expectedPlaces: [...this.#places] });
+        router.send(this.#createInit());
         this.#isToldOfChanges = true;
         break;
       case "router:ready":
@@ -171,14 +175,24 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
       case "router:report": {
         const before = this.#report;
         this.#report = message;
+        this.#hasJoined ||= message.bus?.hasJoined === true;
         this.emit("reported", message, before);
         break;
       }
+      case "router:must-stop":
+        this.emit("mustStop", message.reason);
+        break;
       case "router:failed":
       case "router:pong":
       case "router:note":
         break;
     }
+  }
+
+  #createInit(): RouterInit {
+    const { init } = this.#settings;
+    const bus = init.bus === null ? null : { ...init.bus, isServing: this.#hasJoined };
+    return { ...init, type: "router:init", expectedPlaces: [...this.#places], bus };
   }
 
   #noteReady(router: RouterProcess): void {

@@ -40,6 +40,32 @@ export interface RouterStatus {
   readonly announcedRooms: number;
 }
 
+export interface RemoteHostStatus {
+  readonly hostKey: string;
+  /** Machine and process, as that host says. */
+  readonly name: string;
+  readonly isReachable: boolean;
+  /** It gets every message: its rooms are not known yet, or too many. */
+  readonly isFlooded: boolean;
+  readonly rooms: number;
+  /** What waits for it. */
+  readonly queuedBytes: number;
+}
+
+/** The way to the other hosts of the region. */
+export interface BusStatus {
+  readonly state: "up" | "down";
+  readonly stateSeconds: number;
+  /** It has been up since this host began. */
+  readonly hasJoined: boolean;
+  /** Why it is down; null while it is up. */
+  readonly reason: string | null;
+  readonly hosts: readonly RemoteHostStatus[];
+  /** Messages for other hosts that did not arrive there, and for this host that others gave up; since the host started. */
+  readonly lostFrames: number;
+  readonly missedFrames: number;
+}
+
 export interface HostStatus {
   readonly version: string;
   readonly hostKey: string;
@@ -55,5 +81,7 @@ export interface HostStatus {
   readonly workers: readonly WorkerStatus[];
   /** null with a fabric that has none. */
   readonly router: RouterStatus | null;
+  /** null for a host that is alone, and with a fabric that has none. */
+  readonly bus: BusStatus | null;
   readonly counters: Readonly<Record<string, number>>;
 }

@@ -25,6 +25,29 @@ export interface RouterInit {
   readonly expectedPlaces: readonly string[];
   /** The socket's directory was made for it alone: to be removed when the primary is gone, which may have been killed. */
   readonly isDirectoryOwn: boolean;
+  /** How other hosts are reached; null for a host that is alone. */
+  readonly bus: RouterBusInit | null;
+}
+
+export interface RouterBusInit {
+  /** May hold a password. */
+  readonly redisUrl: string;
+  /** Content of a file with certificates (PEM) to trust instead of the system's. */
+  readonly ca: string | null;
+  readonly channelPrefix: string;
+  /** Of the channels of `@socket.io/redis-emitter`; null: nothing of it is taken in. */
+  readonly emitterKey: string | null;
+  /** Random, of this run of the host. */
+  readonly instance: string;
+  /** Machine and process, for people. */
+  readonly name: string;
+  /** A router of this run has joined before. */
+  readonly isServing: boolean;
+  /** For each other host. */
+  readonly maxOutboxBytes: number;
+  readonly maxOutboxAgeMs: number;
+  readonly unreachableAfterMs: number;
+  readonly maxRooms: number;
 }
 
 export type MessageToRouter =
@@ -63,13 +86,55 @@ export interface PortReport {
   readonly isConnected: boolean;
 }
 
-/** Comes once a second. */
+/** Totals of the bus since this router process began; loss in (frame, host) pairs. */
+export interface BusCounts {
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly droppedVolatile: number;
+  readonly givenUpFrames: number;
+  readonly lostFrames: number;
+  readonly missedFrames: number;
+  readonly uncertainFrames: number;
+  readonly badMessages: number;
+  readonly announcements: number;
+  readonly snapshots: number;
+}
+
+/** What is known of another host. */
+export interface HostReport {
+  readonly hostKey: string;
+  readonly name: string;
+  readonly isReachable: boolean;
+  /** Its rooms are known; until then, and while it has too many, it gets every message. */
+  readonly isFlooded: boolean;
+  readonly rooms: number;
+  /** What waits for it, or has not been acknowledged. */
+  readonly queuedBytes: number;
+}
+
+export interface BusReport {
+  readonly isUp: boolean;
+  /** This host has found its key to be free. */
+  readonly hasJoined: boolean;
+  /** null while it is up. */
+  readonly downReason: string | null;
+  readonly hosts: readonly HostReport[];
+  readonly counts: BusCounts;
+}
+
+/** Comes once a second, and when the bus comes up or goes down. */
 export interface RouterReport {
   readonly type: "router:report";
   readonly counts: RouterCounts;
   readonly ports: readonly PortReport[];
   /** (worker, room) pairs. */
   readonly announcedRooms: number;
+  /** null for a host that is alone. */
+  readonly bus: BusReport | null;
 }
 
 export const routerNoteLevels = ["debug", "info", "warn", "error"] as const;
@@ -82,6 +147,8 @@ export type MessageFromRouter =
   /** It cannot listen, and ends. */
   | { readonly type: "router:failed"; readonly reason: string }
   | { readonly type: "router:pong" }
+  /** The host must end; the reason is for people. */
+  | { readonly type: "router:must-stop"; readonly reason: string }
   | RouterReport
   | RouterNoteLine;
 
@@ -124,6 +191,49 @@ function areCounts(value: unknown): value is RouterCounts {
   return isFields(value) && Object.keys(countNames).every((name) => isCount(value[name]));
 }
 
+const busCountNames: Record<keyof BusCounts, true> = {
+  framesIn: true,
+  framesOut: true,
+  messagesIn: true,
+  messagesOut: true,
+  bytesIn: true,
+  bytesOut: true,
+  droppedVolatile: true,
+  givenUpFrames: true,
+  lostFrames: true,
+  missedFrames: true,
+  uncertainFrames: true,
+  badMessages: true,
+  announcements: true,
+  snapshots: true,
+};
+
+function isBusReport(value: unknown): value is BusReport {
+  if (!isFields(value)) return false;
+  const { counts, hosts, downReason } = value;
+  return (
+    typeof value.isUp === "boolean" &&
+    typeof value.hasJoined === "boolean" &&
+    (downReason === null || typeof downReason === "string") &&
+    isFields(counts) &&
+    Object.keys(busCountNames).every((name) => isCount(counts[name])) &&
+    Array.isArray(hosts) &&
+    hosts.every(isHostReport)
+  );
+}
+
+function isHostReport(value: unknown): value is HostReport {
+  return (
+    isFields(value) &&
+    typeof value.hostKey === "string" &&
+    typeof value.name === "string" &&
+    typeof value.isReachable === "boolean" &&
+    typeof value.isFlooded === "boolean" &&
+    isCount(value.rooms) &&
+    isCount(value.queuedBytes)
+  );
+}
+
 function isPortReport(value: unknown): value is PortReport {
   return (
     isFields(value) &&
@@ -144,11 +254,19 @@ export function parseMessageFromRouter(raw: unknown): MessageFromRouter | undefi
     case "router:pong":
       return { type: raw.type };
     case "router:failed":
+    case "router:must-stop":
       return typeof raw.reason === "string" ? { type: raw.type, reason: raw.reason } : undefined;
     case "router:report":
       if (!areCounts(raw.counts) || !isCount(raw.announcedRooms)) return undefined;
       if (!Array.isArray(raw.ports) || !raw.ports.every(isPortReport)) return undefined;
-      return { type: raw.type, counts: raw.counts, ports: raw.ports, announcedRooms: raw.announcedRooms };
+      if (raw.bus !== null && !isBusReport(raw.bus)) return undefined;
+      return {
+        type: raw.type,
+        counts: raw.counts,
+        ports: raw.ports,
+        announcedRooms: raw.announcedRooms,
+        bus: raw.bus,
+      };
     case "router:note": {
       const level = routerNoteLevels.find((name) => name === raw.level);
       if (level === undefined || typeof raw.text !== "string") return undefined;

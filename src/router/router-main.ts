@@ -7,7 +7,17 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { describeBriefly, describeThrown } from "../errors.js";
-import { type MessageFromRouter, parseMessageToRouter, type RouterInit } from "../protocol/router-messages.js";
+import {
+  type BusReport,
+  type MessageFromRouter,
+  parseMessageToRouter,
+  type RouterBusInit,
+  type RouterInit,
+} from "../protocol/router-messages.js";
+import { BusCarrier } from "./host-bus/bus-carrier.js";
+import type { BusNote } from "./host-bus/bus-effects.js";
+import type { HostBus } from "./host-bus/host-bus.js";
+import { describeClash, renderBusNote } from "./host-bus/render-bus-note.js";
 import { renderNote } from "./render-note.js";
 import { RouterLog } from "./router-log.js";
 import { WorkerPorts } from "./worker-ports.js";
@@ -23,9 +33,12 @@ const stalledAfterMs = 2_000;
 const expectBackMs = 3_000;
 /** 9 bytes are 12 characters of base64url. */
 const incarnationBytes = 9;
+/** The primary waits a little longer for this process to end. */
+const leaveLimitMs = 1_000;
 
 class RouterProcess {
   #ports: WorkerPorts | undefined;
+  #carrier: BusCarrier | undefined;
   #log: RouterLog | undefined;
   #init: RouterInit | undefined;
   #isEnding = false;
@@ -71,6 +84,8 @@ class RouterProcess {
     this.#init = init;
     const log = new RouterLog(init.log, (message) => this.#send(message));
     this.#log = log;
+    const carrier = init.bus === null ? undefined : this.#createCarrier(init.bus, init.hostKey, log);
+    this.#carrier = carrier;
     const ports = new WorkerPorts(
       {
         hostKey: init.hostKey,
@@ -83,6 +98,7 @@ class RouterProcess {
         stalledAfterMs,
         expectBackMs,
       },
+      carrier,
       {
         onNote: (note) => log.say(renderNote(note)),
         onServerError: (error) => {
@@ -104,6 +120,21 @@ class RouterProcess {
     }
     this.#send({ type: "router:ready" });
     setInterval(() => this.#report(ports), reportIntervalMs);
+    if (ports.core.bus !== undefined) await carrier?.start(ports.core.bus);
+  }
+
+  #createCarrier(bus: RouterBusInit, hostKey: string, log: RouterLog): BusCarrier {
+    return new BusCarrier(bus, hostKey, {
+      onEmitted: (address, payload) => this.#ports?.core.takeEmitted(address, payload, performance.now()),
+      onNote: (note) => {
+        log.say(renderBusNote(note));
+        if (isAboutState(note) && this.#ports !== undefined) this.#report(this.#ports);
+      },
+      onMustStop: ({ name: otherName }) => {
+        const reason = describeClash({ type: "clash", hostKey, name: bus.name, otherName, mustStop: true });
+        this.#send({ type: "router:must-stop", reason });
+      },
+    });
   }
 
   #report({ core }: WorkerPorts): void {
@@ -111,6 +142,7 @@ class RouterProcess {
       type: "router:report",
       counts: core.counters,
       announcedRooms: core.interestSize,
+      bus: core.bus === undefined ? null : this.#describeBus(core.bus),
       ports: core.ports.map((port) => ({
         place: port.place,
         queuedBytes: port.outbox.queuedBytes,
@@ -119,6 +151,23 @@ class RouterProcess {
         isConnected: port.connection !== undefined,
       })),
     });
+  }
+
+  #describeBus(bus: HostBus): BusReport {
+    return {
+      isUp: bus.isUp,
+      hasJoined: bus.hasJoined,
+      downReason: bus.isUp ? null : (this.#carrier?.downReason ?? "not connected"),
+      hosts: bus.hosts.map((host) => ({
+        hostKey: host.hostKey,
+        name: host.name,
+        isReachable: host.isReachable,
+        isFlooded: host.wantsAll,
+        rooms: host.roomCount,
+        queuedBytes: host.session.queuedBytes,
+      })),
+      counts: bus.counters,
+    };
   }
 
   /** Sends unless the primary is gone; then this process is about to end. */
@@ -140,12 +189,19 @@ class RouterProcess {
   async #end(exitCode: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
+    // Everything that workers have said is in: it goes out before the last word.
+    if (exitCode === 0) await this.#carrier?.leave(leaveLimitMs);
     this.#ports?.close();
     const hasPrimary = process.connected;
     if (this.#init?.isDirectoryOwn === true && !hasPrimary) removeDirectory(dirname(this.#init.socketPath));
     await this.#log?.end();
     process.exit(exitCode);
   }
+}
+
+/** The primary is to know at once. */
+function isAboutState({ type }: BusNote): boolean {
+  return type === "bus-up" || type === "bus-down" || type === "joined";
 }
 
 /** A primary that was killed cannot do it. */

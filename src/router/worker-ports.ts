@@ -3,6 +3,8 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { RouterCore, type RouterSettings } from "./core.js";
+import type { BusEffects } from "./host-bus/bus-effects.js";
+import type { HostBusSettings } from "./host-bus/host-bus.js";
 import type { RouterEffects, RouterNote } from "./router-effects.js";
 
 /** Pings, and verdicts on who did not answer them. */
@@ -29,8 +31,10 @@ export class WorkerPorts {
   #awake: Connection[] = [];
   #tickTimer: NodeJS.Timeout | undefined;
 
+  /** @param bus the way to other hosts; undefined for a host that is alone */
   constructor(
     settings: RouterSettings,
+    bus: { readonly settings: HostBusSettings; readonly effects: BusEffects } | undefined,
     events: {
       readonly onNote: (note: RouterNote) => void;
       /** A connection could not be accepted, for want of descriptors for one; the worker tries again. */
@@ -42,7 +46,7 @@ export class WorkerPorts {
       closeAfterWrite: (id) => this.#closeAfterWrite(this.#connections.get(id)),
       note: events.onNote,
     };
-    this.core = new RouterCore(settings, effects);
+    this.core = new RouterCore(settings, effects, bus);
     this.#onServerError = events.onServerError;
     this.#server = createServer((socket) => this.#accept(socket));
   }

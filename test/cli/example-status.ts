@@ -18,5 +18,6 @@ export const exampleStatus: HostStatus = {
     { slot: 1, pid: null, state: "backoff", sessions: 0, handedOff: 7, restarts: 3, uptimeSeconds: 0 },
   ],
   router: null,
+  bus: null,
   counters: { connections_total: 347, refused_total: 0 },
 };

@@ -31,7 +31,15 @@ function supervise(routerMain: string, options: { backoffMinMs?: number; isDirec
     {
       routerMain,
       isUnreferenced: false,
-      init: { socketPath, hostKey: "host", log: null, maxOutboxBytes: 65_536, maxRoomsPerWorker: 100, isDirectoryOwn },
+      init: {
+        socketPath,
+        hostKey: "host",
+        log: null,
+        maxOutboxBytes: 65_536,
+        maxRoomsPerWorker: 100,
+        isDirectoryOwn,
+        bus: null,
+      },
       restart: { backoffMinMs, backoffMaxMs: 1_000 },
     },
     sink,

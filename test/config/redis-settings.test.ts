@@ -73,8 +73,7 @@ test("a prefix that would be a pattern is a fault", () => {
   assert.equal(resolve({ "--stock-key": "{shop}:live" }).config.stockKey, "{shop}:live");
 });
 
-test("the routed fabric with redisUrl is a fault so far", () => {
-  assert.deepEqual(findFaults({ "--redis-url": "redis://host" }), [
-    "redisUrl (from --redis-url): the routed fabric reaches one host so far; with Redis use --fabric stock, or leave redisUrl out",
-  ]);
+test("redisUrl goes with either fabric", () => {
+  assert.deepEqual(findFaults({ "--redis-url": "redis://host" }), []);
+  assert.deepEqual(findFaults({ ...stock, "--redis-url": "redis://host" }), []);
 });

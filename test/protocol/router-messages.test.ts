@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
+  type BusReport,
   type MessageFromRouter,
   type MessageToRouter,
   parseMessageFromRouter,
@@ -13,6 +14,29 @@ import { emptyCounters } from "../../src/router/router-effects.js";
 const counts: RouterCounts = emptyCounters();
 const port = { place: "hostAB", queuedBytes: 10, rooms: 2, isStalled: false, isConnected: true };
 
+const bus: BusReport = {
+  isUp: false,
+  hasJoined: true,
+  downReason: "no answer",
+  hosts: [{ hostKey: "far-", name: "machine", isReachable: true, isFlooded: false, rooms: 3, queuedBytes: 0 }],
+  counts: {
+    framesIn: 1,
+    framesOut: 1,
+    messagesIn: 1,
+    messagesOut: 1,
+    bytesIn: 1,
+    bytesOut: 1,
+    droppedVolatile: 0,
+    givenUpFrames: 0,
+    lostFrames: 0,
+    missedFrames: 0,
+    uncertainFrames: 0,
+    badMessages: 0,
+    announcements: 2,
+    snapshots: 0,
+  },
+};
+
 const fromRouter: MessageFromRouter[] = [
   { type: "router:hello" },
   { type: "router:ready" },
@@ -20,8 +44,9 @@ const fromRouter: MessageFromRouter[] = [
   { type: "router:failed", reason: "no directory" },
   { type: "router:note", level: "warn", text: "worker 2 does not answer" },
   { type: "router:note", level: "warn", text: "worker 2 does not answer", aboutWorker: 2 },
-  { type: "router:report", counts, ports: [], announcedRooms: 0 },
-  { type: "router:report", counts: { ...counts, framesIn: 3 }, ports: [port, port], announcedRooms: 7 },
+  { type: "router:must-stop", reason: "the host key is taken" },
+  { type: "router:report", counts, ports: [], announcedRooms: 0, bus: null },
+  { type: "router:report", counts: { ...counts, framesIn: 3 }, ports: [port, port], announcedRooms: 7, bus },
 ];
 
 const toRouter: MessageToRouter[] = [
@@ -34,6 +59,7 @@ const toRouter: MessageToRouter[] = [
     maxRoomsPerWorker: 1,
     expectedPlaces: ["hostAA"],
     isDirectoryOwn: false,
+    bus: null,
   },
   { type: "router:expect", place: "hostAA" },
   { type: "router:forget", place: "hostAA" },

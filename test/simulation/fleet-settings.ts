@@ -88,7 +88,8 @@ export function chooseFleetSettings(random: SeededRandom, isLossy: boolean): Sim
       },
       bus: {
         heartbeatMs,
-        unreachableAfterMs,
+        isServing: false,
+    unreachableAfterMs,
         joinMs: 500,
         maxRooms: isFlooding ? random.whole(4, 14) : 10_000,
         link: {

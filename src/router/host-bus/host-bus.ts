@@ -597,7 +597,8 @@ export class HostBus {
   }
 
   #createView(hostKey: string, ofHost: () => HostPort): HostView {
-    const { forwarding, members } = this.#parts;
+    const { forwarding } = this.#parts;
+    this.#snapshotIds = (this.#snapshotIds + 0x10_00) % 0x1_00_00_00_00;
     return new HostView(
       hostKey,
       {
@@ -621,7 +622,7 @@ export class HostBus {
           if (view.isComplete && view.wantsAll) this.#effects.note({ type: "host-flooded", hostKey, name });
         },
       },
-      (this.#snapshotIds = (this.#snapshotIds + 0x10_00) % 0x1_00_00_00_00),
+      this.#snapshotIds,
     );
   }
 

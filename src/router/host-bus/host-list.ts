@@ -16,6 +16,8 @@ export interface HostListSettings {
   readonly goneAfterMs: number;
   /** How long a newcomer listens for a host that has its key already. */
   readonly joinMs: number;
+  /** A router of this run of the host has joined before: the key is this host's. */
+  readonly isServing: boolean;
 }
 
 /** Whoever can publish on the bus can name hosts. */
@@ -60,6 +62,7 @@ export class HostList {
 
   constructor(settings: HostListSettings) {
     this.#settings = settings;
+    this.#isServing = settings.isServing;
   }
 
   /** It has found its key to be free: a newcomer with the same key is to give way. */
@@ -158,7 +161,15 @@ export class HostList {
       this.#hosts.delete(hostKey);
       changes.push({ type: "left", host: known });
     }
-    const host: RemoteHost = { hostKey, instance, name, incarnation, state: "reachable", lastHeardMs: nowMs, formerIncarnations: [] };
+    const host: RemoteHost = {
+      hostKey,
+      instance,
+      name,
+      incarnation,
+      state: "reachable",
+      lastHeardMs: nowMs,
+      formerIncarnations: [],
+    };
     this.#hosts.set(hostKey, host);
     return [...changes, { type: "up", host }];
   }

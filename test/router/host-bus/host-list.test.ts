@@ -12,6 +12,7 @@ const settings = {
   unreachableAfterMs: 3_000,
   goneAfterMs: 60_000,
   joinMs: 1_000,
+  isServing: false,
 };
 
 function hello(hostKey = "far-", change: Partial<Hello> = {}): Hello {
