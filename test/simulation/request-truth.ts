@@ -16,8 +16,8 @@ export interface HostView {
   isRouterSteadySince(asker: WorkerRecord, timeMs: number): boolean;
   /** Whether nothing happened to somebody since `guardMs` before then, or on the way, for which he might not be asked. */
   mustAnswer(asker: WorkerRecord, adapter: AdapterRecord, openedMs: number, guardMs: number): boolean;
-  /** Whether nothing happened on the way to other hosts since then. */
-  isBusSteadySince(timeMs: number): boolean;
+  /** Whether nothing happened on the way to other hosts since then, nor to those who are asked there. */
+  areOthersSteadySince(asker: WorkerRecord, timeMs: number): boolean;
 }
 
 /** A shorter time than this is too short for an answer. */
@@ -168,7 +168,7 @@ export class RequestTruth {
       if (openedMs > diedMs || message.rooms.size > 0 || message.isLossy || request.silent.size > 0) continue;
       const { sender } = message;
       if (!isMeant(sender) || !sender.isSteadySince(since) || !this.#host.isRouterSteadySince(sender, since)) continue;
-      if (!this.#host.isBusSteadySince(since)) continue;
+      if (!this.#host.areOthersSteadySince(sender, since)) continue;
       if (!required.every(({ uid, worker }) => answered.has(uid) || !this.#host.isAlive(worker))) continue;
       this.#observer.fail(`${message} still waits, ${(this.#time.nowMs - diedMs).toFixed(0)} ms after a death`);
     }

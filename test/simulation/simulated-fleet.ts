@@ -200,6 +200,12 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     return !isFar || (this.isBusSteadySince(sinceMs) && own.isRouterSteadySince(sinceMs));
   }
 
+  areOthersSteadySince(asker: WorkerRecord, timeMs: number): boolean {
+    if (!this.isBusSteadySince(timeMs)) return false;
+    const others = this.livingWorkers.filter(({ hostKey, bornMs }) => hostKey !== asker.hostKey && bornMs <= timeMs);
+    return others.every((worker) => worker.isSteadySince(timeMs));
+  }
+
   /** Whether those who are there could hear each other since then, and those who are not, are known not to be. */
   isBusSteadySince(timeMs: number): boolean {
     return this.hosts.every(({ isAway, busSide }) =>
