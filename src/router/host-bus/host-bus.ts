@@ -296,7 +296,7 @@ export class HostBus {
   /** The last word: nothing is said or heard after it. */
   leave(): void {
     if (this.#isStopped) return;
-    if (this.#isUp && this.#list.isServing) this.#publish(allHostsChannel, { type: "bye", ...this.#from });
+    if (this.#isUp) this.#publish(allHostsChannel, { type: "bye", ...this.#from });
     this.#isStopped = true;
   }
 
