@@ -296,7 +296,7 @@ export class HostBus {
   /** The last word: nothing is said or heard after it. */
   leave(): void {
     if (this.#isStopped) return;
-    if (this.#isUp && this.#list.isServing) this.#publish(allHostsChannel, { type: "bye", ...this.#from });
+    if (this.#isUp) this.#publish(allHostsChannel, { type: "bye", ...this.#from });
     this.#isStopped = true;
   }
 
@@ -603,12 +603,12 @@ export class HostBus {
       hostKey,
       {
         setRoom: (namespaceKey, roomKey, isWanted) => {
-          const host = ofHost();
-          if (isWanted) {
-            if (forwarding.hostInterest.addRoom(host, namespaceKey, roomKey)) host.roomCount++;
-          } else if (forwarding.hostInterest.removeRoom(host, namespaceKey, roomKey)) host.roomCount--;
+          this.#setRoom(ofHost(), namespaceKey, roomKey, isWanted);
         },
-        forgetRooms: () => forwarding.forgetHostRooms(ofHost()),
+        forgetRooms: () => {
+          forwarding.forgetHostRooms(ofHost());
+          ofHost().hasTooMany = false;
+        },
         setMember: (uid, member) => this.#setMember(ofHost(), uid, member),
         keepMembers: (uids) => {
           for (const uid of [...ofHost().members.keys()]) {
@@ -624,6 +624,22 @@ export class HostBus {
       },
       this.#snapshotIds,
     );
+  }
+
+  #setRoom(host: HostPort, namespaceKey: string, roomKey: string, isWanted: boolean): void {
+    const { forwarding } = this.#parts;
+    if (host.hasTooMany) return;
+    if (!isWanted) {
+      if (forwarding.hostInterest.removeRoom(host, namespaceKey, roomKey)) host.roomCount--;
+      return;
+    }
+    if (forwarding.hostInterest.addRoom(host, namespaceKey, roomKey)) host.roomCount++;
+    // A host of the same settings asks for everything before that.
+    if (host.roomCount <= 2 * this.#settings.maxRooms) return;
+    host.hasTooMany = true;
+    forwarding.forgetHostRooms(host);
+    forwarding.updateFloodedHosts();
+    this.#effects.note({ type: "host-flooded", hostKey: host.hostKey, name: host.name });
   }
 
   #setMember(
