@@ -34,7 +34,10 @@ function checkPair(host: SimulatedHost, other: SimulatedHost): void {
   }
   if (!port.isReachable || !port.isCurrent || !port.view.isComplete) observer.fail(`${who}: knows too little`);
   checkTruth(port, host, other, who);
-  if (port.expectedRooms.size > 0) observer.fail(`${who}: ${port.expectedRooms.size} joins are still expected ${JSON.stringify([...port.expectedRooms.values(), port.joinsSent, port.settled, port.view.sequence])} ${JSON.stringify(other.router.core.bus?.hosts.map((h) => [h.hostKey, h.joins.isEmpty, h.joins.hasNews, h.joins.takeDone()]))}`);
+  if (port.expectedRooms.size > 0)
+    observer.fail(
+      `${who}: ${port.expectedRooms.size} joins are still expected ${JSON.stringify([...port.expectedRooms.values(), port.joinsSent, port.settled, port.view.sequence])} ${JSON.stringify(other.router.core.bus?.hosts.map((h) => [h.hostKey, h.joins.isEmpty, h.joins.hasNews, h.joins.takeDone()]))}`,
+    );
   if (!port.joins.isEmpty || port.joins.hasNews) observer.fail(`${who}: its joins are still under way`);
   if (port.settled.length > 0) observer.fail(`${who}: its word on joins still waits`);
   const back = other.router.core.bus?.hosts.find(({ hostKey }) => hostKey === host.hostKey);
@@ -46,7 +49,8 @@ function checkPair(host: SimulatedHost, other: SimulatedHost): void {
 function checkTruth(port: HostPort, host: SimulatedHost, other: SimulatedHost, who: string): void {
   const { observer, settings } = host;
   const rooms = new Set(other.livingWorkers.flatMap((worker) => [...listWantedRooms(worker)]));
-  const isFlooded = other.router?.core.ports.some(({ isFlooded }) => isFlooded) === true || rooms.size > maxRooms(settings);
+  const isFlooded =
+    other.router?.core.ports.some(({ isFlooded }) => isFlooded) === true || rooms.size > maxRooms(settings);
   if (isFlooded !== port.view.wantsAll && rooms.size > maxRooms(settings) / 2 !== port.view.wantsAll) {
     observer.fail(`${who}: with ${rooms.size} rooms, it gets everything: ${port.view.wantsAll}`);
   }

@@ -17,37 +17,38 @@ export interface FleetSettings {
 export const heartbeatMs = 1_000;
 export const unreachableAfterMs = 3_000;
 
-const profiles: readonly { readonly name: string; readonly weights: Partial<StepWeights>; readonly isLossy?: true }[] = [
-  { name: "calm", weights: {} },
-  { name: "lossy", weights: {}, isLossy: true },
-  { name: "lossy, and workers die", weights: { killWorker: 2, stopWorker: 1, cut: 1, namespace: 5 }, isLossy: true },
-  { name: "workers die", weights: { killWorker: 2.5, stopWorker: 1.5, cut: 1, request: 20 } },
-  { name: "routers die", weights: { killRouter: 2.5, stopRouter: 0.5 } },
-  { name: "cuts", weights: { cutBus: 3, restartBus: 0.8 } },
-  { name: "hosts come and go", weights: { killHost: 1.5, leaveHost: 1.5, request: 20 } },
-  { name: "stalls", weights: { stopWorker: 2, stopRouter: 2 } },
-  { name: "namespaces", weights: { namespace: 50, cutBus: 0.5, killRouter: 0.5 } },
-  {
-    name: "everything",
-    weights: {
-      killWorker: 1,
-      killRouter: 0.8,
-      stopWorker: 0.8,
-      stopRouter: 0.4,
-      cut: 0.6,
-      namespace: 4,
-      cutBus: 1,
-      restartBus: 0.4,
-      killHost: 0.5,
-      leaveHost: 0.4,
+const profiles: readonly { readonly name: string; readonly weights: Partial<StepWeights>; readonly isLossy?: true }[] =
+  [
+    { name: "calm", weights: {} },
+    { name: "lossy", weights: {}, isLossy: true },
+    { name: "lossy, and workers die", weights: { killWorker: 2, stopWorker: 1, cut: 1, namespace: 5 }, isLossy: true },
+    { name: "workers die", weights: { killWorker: 2.5, stopWorker: 1.5, cut: 1, request: 20 } },
+    { name: "routers die", weights: { killRouter: 2.5, stopRouter: 0.5 } },
+    { name: "cuts", weights: { cutBus: 3, restartBus: 0.8 } },
+    { name: "hosts come and go", weights: { killHost: 1.5, leaveHost: 1.5, request: 20 } },
+    { name: "stalls", weights: { stopWorker: 2, stopRouter: 2 } },
+    { name: "namespaces", weights: { namespace: 50, cutBus: 0.5, killRouter: 0.5 } },
+    {
+      name: "everything",
+      weights: {
+        killWorker: 1,
+        killRouter: 0.8,
+        stopWorker: 0.8,
+        stopRouter: 0.4,
+        cut: 0.6,
+        namespace: 4,
+        cutBus: 1,
+        restartBus: 0.4,
+        killHost: 0.5,
+        leaveHost: 0.4,
+      },
     },
-  },
-  {
-    name: "everything, lossy",
-    weights: { killWorker: 1, killRouter: 1, stopRouter: 0.5, cut: 0.5, cutBus: 1, restartBus: 0.3, killHost: 0.5 },
-    isLossy: true,
-  },
-];
+    {
+      name: "everything, lossy",
+      weights: { killWorker: 1, killRouter: 1, stopRouter: 0.5, cut: 0.5, cutBus: 1, restartBus: 0.3, killHost: 0.5 },
+      isLossy: true,
+    },
+  ];
 
 export function chooseFleetSettings(random: SeededRandom): SimulationSettings {
   const profile = random.pick(profiles) ?? { name: "calm", weights: {} };
@@ -83,7 +84,7 @@ export function chooseFleetSettings(random: SeededRandom): SimulationSettings {
       bus: {
         heartbeatMs,
         isServing: false,
-    unreachableAfterMs,
+        unreachableAfterMs,
         joinMs: 500,
         maxRooms: isFlooding ? random.whole(4, 14) : 10_000,
         link: {

@@ -113,7 +113,9 @@ export class ModelAdapter implements SessionEndpoint, AdapterRecord {
   /** The router has told other hosts that this worker is gone, and tells them that it is back: who is in which room, anew. */
   announceAnew(): void {
     for (const socket of this.sockets.values()) {
-      const rooms = [...socket.rooms.keys()].filter((room) => room !== socket.id || !this.worker.isOwnAddress(socket.id));
+      const rooms = [...socket.rooms.keys()].filter(
+        (room) => room !== socket.id || !this.worker.isOwnAddress(socket.id),
+      );
       if (rooms.length > 0) this.#announce(socket, rooms);
     }
   }

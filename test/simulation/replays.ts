@@ -21,7 +21,10 @@ const defaultLines = 40;
 /** Shorter histories that are tried when one fails: the shortest one that fails, too, is the easiest to read. */
 const shorterSteps = [10, 20, 40, 80, 120];
 
-export async function run({ seed, steps, isFleet = false, broken }: Replay, writeTrace?: (line: string) => void): Promise<SeedResult> {
+export async function run(
+  { seed, steps, isFleet = false, broken }: Replay,
+  writeTrace?: (line: string) => void,
+): Promise<SeedResult> {
   const mend = broken === undefined ? undefined : findBrokenRule(broken).breakIt();
   try {
     return await runSeed({ seed, steps, isFleet, writeTrace });

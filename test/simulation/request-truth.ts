@@ -151,11 +151,7 @@ export class RequestTruth {
     if (request.deadlineMs - request.openedMs < shortLimitMs) return "its time was short";
     if (request.message.isLossy) return "it, or an answer, was given up";
     if (request.silent.size > 0) return "somebody does not answer";
-    return this.#host.findExcuse(
-      request.message.sender,
-      request.openedMs,
-      request.deadlineMs - request.openedMs,
-    );
+    return this.#host.findExcuse(request.message.sender, request.openedMs, request.deadlineMs - request.openedMs);
   }
 
   #checkLost({ message, openedMs }: SimulatedRequest): void {

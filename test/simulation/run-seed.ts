@@ -1,7 +1,7 @@
 /** Runs the history of one seed to its end and judges it. */
 
-import { requests } from "../../src/protocol/exchange-frames.js";
 import { busMessageKinds } from "../../src/protocol/bus-messages.js";
+import { requests } from "../../src/protocol/exchange-frames.js";
 import { checkAtRest } from "./final-checks.js";
 import { History } from "./history.js";
 import { SimulatedFleet } from "./simulated-fleet.js";
@@ -41,7 +41,11 @@ export async function runSeed({ seed, isFleet, steps, writeTrace }: SeedOptions)
   const fleet = new SimulatedFleet(seed, isFleet, writeTrace);
   const history = new History(fleet);
   const run = new Run(fleet);
-  await run.until(() => fleet.isHealthy && fleet.livingHosts.length === fleet.hosts.length, healLimitMs, "the host never starts");
+  await run.until(
+    () => fleet.isHealthy && fleet.livingHosts.length === fleet.hosts.length,
+    healLimitMs,
+    "the host never starts",
+  );
   let left = steps;
   const takeStep = (): void => {
     history.step();

@@ -3,9 +3,9 @@
  * given up, and what that must be counted as.
  */
 
-import type { HostPort } from "../../src/router/host-bus/host-port.js";
 import type { LinkSession } from "../../src/link/link-session.js";
 import { frameKinds, lengthBytes } from "../../src/protocol/frame.js";
+import type { HostPort } from "../../src/router/host-bus/host-port.js";
 import { readTag } from "./tagged-frames.js";
 
 const taggedKinds: readonly number[] = [
@@ -90,7 +90,9 @@ export class SessionShadow {
   #settle(givenUp: number): void {
     const done = this.#waiting.length - this.#session.queuedFrames;
     if (done < givenUp || done < 0) {
-      this.#events.fail(`${this.#session.queuedFrames} frames wait for ${this.#host.hostKey}, not ${this.#waiting.length}`);
+      this.#events.fail(
+        `${this.#session.queuedFrames} frames wait for ${this.#host.hostKey}, not ${this.#waiting.length}`,
+      );
       return;
     }
     for (const [index, id] of this.#waiting.splice(0, done).entries()) {

@@ -5,9 +5,9 @@ import type { BusEffects, BusNote } from "../../src/router/host-bus/bus-effects.
 import { allHostsChannel, type HostBus, nameHostChannel } from "../../src/router/host-bus/host-bus.js";
 import type { HostPort } from "../../src/router/host-bus/host-port.js";
 import type { Observer } from "./observer.js";
+import type { SeededRandom } from "./seeded-random.js";
 import { SessionShadow } from "./session-shadow.js";
 import { BusClient, type SimulatedBus } from "./simulated-bus.js";
-import type { SeededRandom } from "./seeded-random.js";
 import type { SimulatedProcess, VirtualTime } from "./virtual-time.js";
 
 /** What the bus's carrier finds around it. */

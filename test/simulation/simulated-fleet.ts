@@ -49,7 +49,8 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     const { fleet } = this.settings;
     if (fleet !== undefined) this.bus = new SimulatedBus(this.time, this.random, fleet.wire);
     this.hosts = Array.from({ length: fleet?.hosts ?? 1 }, (_, index) => new SimulatedHost(this, `hos${index + 1}`));
-    for (const host of this.hosts) this.time.after(fleet === undefined ? 0 : this.random.between(0, 50), () => host.start());
+    for (const host of this.hosts)
+      this.time.after(fleet === undefined ? 0 : this.random.between(0, 50), () => host.start());
   }
 
   get livingHosts(): SimulatedHost[] {
@@ -128,7 +129,9 @@ export class SimulatedFleet implements HostSurroundings, HostView {
 
   noteDeath(host: SimulatedHost): void {
     const diedMs = this.time.nowMs;
-    this.time.after(newsLimitMs, () => this.requests.checkNoneWaitsForDead(diedMs, (asker) => asker.hostKey === host.hostKey));
+    this.time.after(newsLimitMs, () =>
+      this.requests.checkNoneWaitsForDead(diedMs, (asker) => asker.hostKey === host.hostKey),
+    );
     if (this.bus === undefined) return;
     this.time.after(farNewsLimitMs, () => this.requests.checkNoneWaitsForDead(diedMs, () => true));
   }
@@ -177,7 +180,8 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     const own = this.findHost(adapter.worker);
     const isFar = from !== own;
     const sinceMs = openedMs - (isFar ? Math.max(guardMs, this.#guardMs) : guardMs);
-    if (adapter.openSinceMs > sinceMs || !adapter.worker.isSteadySince(sinceMs) || !from.hasRouterRunSince(sinceMs)) return false;
+    if (adapter.openSinceMs > sinceMs || !adapter.worker.isSteadySince(sinceMs) || !from.hasRouterRunSince(sinceMs))
+      return false;
     return !isFar || (this.isBusSteadySince(sinceMs) && own.isRouterSteadySince(sinceMs));
   }
 

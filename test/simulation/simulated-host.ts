@@ -293,7 +293,8 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   noteBus(note: BusNote): void {
     this.observer.log?.(`${this.hostKey} notes ${JSON.stringify(note)}`);
     // What is said of those who are away comes late, and is true.
-    const isOfAway = "hostKey" in note && this.#fleet.otherHosts(this).some((other) => other.isAway && other.hostKey === note.hostKey);
+    const isOfAway =
+      "hostKey" in note && this.#fleet.otherHosts(this).some((other) => other.isAway && other.hostKey === note.hostKey);
     if (!isOfAway) this.busDisturbedMs = this.time.nowMs;
     switch (note.type) {
       case "host-up":
