@@ -488,13 +488,13 @@ export class RouterCore {
     const sequence = this.#forwarding.takeInterest(port, bytes, start, end, readInterestFrame);
     this.counters.interestChanges++;
     if (port.roomCount > this.#settings.maxRoomsPerPort && !port.isFlooded) this.#setFlooded(port, true);
+    this.bus?.noteFlooded();
     if (this.bus === undefined || this.#hosts.size === 0) {
       port.interestSequence = sequence;
       port.isInterestUntold = true;
       return;
     }
     // The other hosts have to know as well.
-    this.bus.noteFlooded();
     port.untakenInterest.push({ sequence, announcement: undefined });
     this.bus.noteWaiting();
   }

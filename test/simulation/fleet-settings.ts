@@ -17,41 +17,46 @@ export interface FleetSettings {
 export const heartbeatMs = 1_000;
 export const unreachableAfterMs = 3_000;
 
-const profiles: readonly { readonly name: string; readonly weights: Partial<StepWeights>; readonly isLossy?: true }[] =
-  [
-    { name: "calm", weights: {} },
-    { name: "lossy", weights: {}, isLossy: true },
-    { name: "lossy, and workers die", weights: { killWorker: 2, stopWorker: 1, cut: 1, namespace: 5 }, isLossy: true },
-    { name: "workers die", weights: { killWorker: 2.5, stopWorker: 1.5, cut: 1, request: 20 } },
-    { name: "routers die", weights: { killRouter: 2.5, stopRouter: 0.5 } },
-    { name: "cuts", weights: { cutBus: 3, restartBus: 0.8 } },
-    { name: "hosts come and go", weights: { killHost: 1.5, leaveHost: 1.5, request: 20 } },
-    { name: "stalls", weights: { stopWorker: 2, stopRouter: 2 } },
-    { name: "namespaces", weights: { namespace: 50, cutBus: 0.5, killRouter: 0.5 } },
-    {
-      name: "everything",
-      weights: {
-        killWorker: 1,
-        killRouter: 0.8,
-        stopWorker: 0.8,
-        stopRouter: 0.4,
-        cut: 0.6,
-        namespace: 4,
-        cutBus: 1,
-        restartBus: 0.4,
-        killHost: 0.5,
-        leaveHost: 0.4,
-      },
-    },
-    {
-      name: "everything, lossy",
-      weights: { killWorker: 1, killRouter: 1, stopRouter: 0.5, cut: 0.5, cutBus: 1, restartBus: 0.3, killHost: 0.5 },
-      isLossy: true,
-    },
-  ];
+interface Profile {
+  readonly name: string;
+  readonly weights: Partial<StepWeights>;
+}
 
-export function chooseFleetSettings(random: SeededRandom): SimulationSettings {
-  const profile = random.pick(profiles) ?? { name: "calm", weights: {} };
+const everything: Partial<StepWeights> = {
+  killWorker: 1,
+  killRouter: 0.8,
+  stopWorker: 0.8,
+  stopRouter: 0.4,
+  cut: 0.6,
+  namespace: 4,
+  cutBus: 1,
+  restartBus: 0.4,
+  killHost: 0.5,
+  leaveHost: 0.4,
+};
+
+const profiles: readonly [Profile, ...Profile[]] = [
+  { name: "calm", weights: {} },
+  { name: "workers die", weights: { killWorker: 2.5, stopWorker: 1.5, cut: 1, request: 20 } },
+  { name: "routers die", weights: { killRouter: 2.5, stopRouter: 0.5 } },
+  { name: "cuts", weights: { cutBus: 3, restartBus: 0.8 } },
+  { name: "hosts come and go", weights: { killHost: 1.5, leaveHost: 1.5, request: 20 } },
+  { name: "stalls", weights: { stopWorker: 2, stopRouter: 2 } },
+  { name: "namespaces", weights: { namespace: 50, cutBus: 0.5, killRouter: 0.5 } },
+  { name: "everything", weights: everything },
+];
+
+const lossyProfiles: readonly [Profile, ...Profile[]] = [
+  { name: "lossy", weights: {} },
+  { name: "lossy, and workers die", weights: { killWorker: 2, stopWorker: 1, cut: 1, namespace: 5 } },
+  { name: "lossy, and routers die", weights: { killRouter: 2, stopRouter: 0.5 } },
+  { name: "lossy, and cuts", weights: { cutBus: 2, restartBus: 0.5 } },
+  { name: "lossy, everything", weights: everything },
+];
+
+/** @param isLossy the bus loses, doubles and reorders messages by itself, and not only when it is cut */
+export function chooseFleetSettings(random: SeededRandom, isLossy: boolean): SimulationSettings {
+  const profile = random.mustPick(isLossy ? lossyProfiles : profiles);
   const isTight = random.chance(0.3);
   const isFlooding = random.chance(0.25);
   const isSlow = random.chance(0.25);
@@ -65,7 +70,7 @@ export function chooseFleetSettings(random: SeededRandom): SimulationSettings {
     pace: random.mustPick([1, 3, 8]),
     namespaces: ["/", "/chat"].slice(0, random.whole(1, 2)),
     rooms: isFlooding ? [...fewRooms, ...manyRooms] : fewRooms.slice(0, random.whole(3, fewRooms.length)),
-    wire: { kernelBytes: 32_000, delayMs: 0.4, spikeMs: 15, spikeChance: random.mustPick([0, 0.01]) },
+    wire: { kernelBytes: 8_000, delayMs: 0.4, spikeMs: 15, spikeChance: random.mustPick([0, 0.01]) },
     workerOutboxBytes: 4_000_000,
     routerOutboxBytes: 4_000_000,
     maxRooms: isFlooding && random.chance(0.3) ? random.whole(6, 12) : 10_000,
@@ -76,15 +81,15 @@ export function chooseFleetSettings(random: SeededRandom): SimulationSettings {
       hosts,
       wire: {
         delayMs: isSlow ? 40 : random.mustPick([0.5, 2, 8]),
-        loss: profile.isLossy === true ? random.mustPick([0.02, 0.1, 0.25]) : 0,
-        doubling: profile.isLossy === true ? 0.1 : 0,
-        doesReorder: profile.isLossy === true && random.chance(0.7),
+        loss: isLossy ? random.mustPick([0.02, 0.1, 0.25]) : 0,
+        doubling: isLossy ? 0.1 : 0,
+        doesReorder: isLossy && random.chance(0.7),
         maxUnsentBytes: isTight ? random.whole(3_000, 20_000) : 1_000_000,
       },
       bus: {
         heartbeatMs,
         isServing: false,
-        unreachableAfterMs,
+    unreachableAfterMs,
         joinMs: 500,
         maxRooms: isFlooding ? random.whole(4, 14) : 10_000,
         link: {

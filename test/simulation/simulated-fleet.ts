@@ -41,7 +41,7 @@ export class SimulatedFleet implements HostSurroundings, HostView {
 
   constructor(seed: number, isFleet: boolean, writeTrace: ((line: string) => void) | undefined) {
     this.random = new SeededRandom(seed);
-    this.settings = isFleet ? chooseFleetSettings(this.random) : chooseSettings(this.random);
+    this.settings = isFleet ? chooseFleetSettings(this.random, seed % 2 === 0) : chooseSettings(this.random);
     this.observer = new Observer(this.time, writeTrace);
     this.truth = new Truth(this.observer);
     this.requests = new RequestTruth(this.time, this.observer, this);
@@ -185,9 +185,11 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     return !isFar || (this.isBusSteadySince(sinceMs) && own.isRouterSteadySince(sinceMs));
   }
 
+  /** Whether those who are there could hear each other since then, and those who are not, are known not to be. */
   isBusSteadySince(timeMs: number): boolean {
-    if (this.#returning > 0) return false;
-    return this.hosts.every((host) => host.busDisturbedMs < timeMs);
+    return this.hosts.every(({ isAway, isOnBus, busDisturbedMs }) =>
+      isAway ? busDisturbedMs + verdictMs < this.time.nowMs : isOnBus && busDisturbedMs < timeMs,
+    );
   }
 
   findExcuse(asker: WorkerRecord, openedMs: number, limitMs: number): string | undefined {
