@@ -210,7 +210,7 @@ const failures: Suite = {
   },
 };
 
-describeFabrics("Failures", [failures]);
+describeFabrics("Failures", [failures], { onSeveralHosts: ["routed-2x2"] });
 
 /** A question of servers that all answer with their slot. */
 async function askServers(stage: Stage): Promise<{ nsp: string; ask: () => Promise<number[]> }> {

@@ -1,11 +1,12 @@
 /** What a fabric cannot hold of the contract, and what happens there instead. */
 
-import type { Fabric } from "./fabrics.js";
+import type { LayoutName } from "./fabrics.js";
 
 export interface KnownLimit {
   /** The statement. */
   readonly title: string;
-  readonly fabrics: readonly Fabric[];
+  /** A fabric, however many hosts there are, or a layout of its own. */
+  readonly fabrics: readonly LayoutName[];
   readonly whatHappens: string;
 }
 
