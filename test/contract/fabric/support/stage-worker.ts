@@ -4,8 +4,8 @@ import type { Namespace, Server, Socket } from "socket.io";
 import type { TestHost } from "../../../support/host.js";
 import type { Client } from "./client.js";
 import type { ControlledWorker, ControlServer } from "./control-server.js";
-import type { StageHosts } from "./stage-hosts.js";
 import { recordCalls } from "./recorded-calls.js";
+import type { StageHosts } from "./stage-hosts.js";
 
 /** What `fetchSockets` gives. */
 export type RemoteSocket = Awaited<ReturnType<Server["fetchSockets"]>>[number];

@@ -51,12 +51,21 @@ export class Cast {
     return await this.#stage.hear(from, this.clients);
   }
 
-  /** The same of those of these workers. */
+  /** The same of these alone. */
   async hearOf(heard: readonly number[], from: number): Promise<Heard[][]> {
     return await this.#stage.hear(
       from,
-      this.clients.filter((_, slot) => heard.includes(slot)),
+      this.clients.filter((_, place) => heard.includes(place)),
     );
+  }
+
+  /** Places of the clients that are not on that worker. */
+  placesOff(slot: number): number[] {
+    return places.filter((place) => this.#stage.slotOf(place) !== slot);
+  }
+
+  clientsOff(slot: number): Client[] {
+    return this.clients.filter((_, place) => this.#stage.slotOf(place) !== slot);
   }
 }
 
