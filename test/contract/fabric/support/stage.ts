@@ -190,6 +190,8 @@ export class Stage {
     const client = new ModernClient({ url, nsp, transport, auth, beside, parser: this.#options.parser });
     this.#clients.push(client);
     await client.ready(transport);
+    // It may be the first of its worker in a namespace.
+    if (nsp !== "/" && nsp !== "/other") await this.#settle();
     return client;
   }
 
@@ -249,7 +251,24 @@ export class Stage {
     const marker = this.name("marker");
     const nsp = clients[0]?.nsp ?? "/";
     await this.at(from).of(nsp, (namespace) => namespace.emit(marker));
-    return await Promise.all(clients.map(async (client) => await client.ear.takeBefore(marker)));
+    const heard = await Promise.all(clients.map(async (client) => await client.ear.takeBefore(marker)));
+    await this.#settle();
+    return heard;
+  }
+
+  /**
+   * Resolves when each host knows of the rooms and namespaces that the workers of the others have now. They learn of them a
+   * moment later: only who waits for `join`, or sends after `socketsJoin` from the same worker, need not think of that.
+   */
+  async #settle(): Promise<void> {
+    if (this.layout.hosts === 1) return;
+    const mark = this.name("mark");
+    await Promise.all(
+      this.workers.map(async (worker) => {
+        await worker.of("/", ({ adapter }) => adapter.addAll(mark, new Set([mark])));
+        await worker.of("/", ({ adapter }) => adapter.delAll(mark));
+      }),
+    );
   }
 
   /** All clients leave, and resolves when no worker has a session any more. */
