@@ -3,6 +3,7 @@
  * I/O and reads no clock, so that a whole host runs on virtual time in a test. It never reads what a packet says.
  */
 
+import { encodeEmitterFrame } from "../protocol/emitter-frame.js";
 import { commands, readCommand } from "../protocol/exchange-frames.js";
 import { acceptedVersions, FrameError, frameKinds, maxFrameBytes, protocolVersion } from "../protocol/frame.js";
 import { FrameSplitter } from "../protocol/frame-splitter.js";
@@ -17,6 +18,7 @@ import {
 } from "../protocol/worker-port-frames.js";
 import type { OutboxLimits } from "../routing/outbox.js";
 import { Delivery } from "./delivery.js";
+import type { EmitterAddress } from "./emitter-channels.js";
 import { Forwarding } from "./forwarding.js";
 import type { BusEffects } from "./host-bus/bus-effects.js";
 import { HostBus, type HostBusSettings } from "./host-bus/host-bus.js";
@@ -315,6 +317,23 @@ export class RouterCore {
       default:
         this.#takeControl(connection, port, decodeWorkerToRouter(bytes, start, end));
     }
+  }
+
+  /** Passes on what an emitter has published: every host does that for its own workers. */
+  takeEmitted(address: EmitterAddress, payload: Buffer, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const namespaceKey = Buffer.from(address.namespace).toString("latin1");
+    // Another reading of the channel's name, or nobody is there.
+    if (!this.#forwarding.isServed(namespaceKey)) return;
+    const frame = encodeEmitterFrame(address, payload);
+    if (frame === undefined) {
+      this.counters.badFrames++;
+      return;
+    }
+    this.#view.read(frame, 0, frame.length);
+    const targets = this.#forwarding.findTargets(this.#view, undefined);
+    if (address.isRequest) this.#forwarding.expectAnyJoin(targets);
+    this.#delivery.send(targets, frame, 0, frame.length);
   }
 
   /** What workers of another host send. @throws FrameError for what they do not */

@@ -158,6 +158,8 @@ export class ModelAdapter implements SessionEndpoint, AdapterRecord {
     this.worker.truth.noteDone(message, this);
   }
 
+  takeEmitterMessage(): void {}
+
   takeRequest(view: RoutedView, head: RequestHead): void {
     const { message, sockets } = this.#open(view);
     this.worker.answer(this, head, message, sockets);

@@ -20,6 +20,8 @@ export interface RedisBusSettings {
   readonly channelPrefix: string;
   /** Channels to subscribe, without the prefix. */
   readonly channels: readonly string[];
+  /** Patterns of channels of others, as they are in Redis; a user that may not subscribe them goes without. */
+  readonly patterns: readonly string[];
   /** Bytes that may be written and not yet answered by Redis; one message alone may be larger. */
   readonly maxUnsentBytes: number;
   /** Chance, from 0 to below 1. */
@@ -33,6 +35,10 @@ export interface RedisBusEvents {
   readonly onDown: (reason: string) => void;
   /** The channel is without the prefix. The payload may be a part of a larger buffer: keep copies. */
   readonly onMessage: (channel: string, payload: Buffer) => void;
+  /** On a channel that fits a pattern. */
+  readonly onPatternMessage: (channel: string, payload: Buffer) => void;
+  /** Once for each connection that may not subscribe the patterns; what Redis said. */
+  readonly onPatternsRefused: (message: string) => void;
   /** After `publish` refused because of the bound: less than half of it is in use now. */
   readonly onDrain: () => void;
 }
@@ -122,14 +128,20 @@ export class RedisBus {
 
   #connect(): void {
     this.#retryTimer = undefined;
-    const { target, ca, random, channels } = this.#settings;
+    const { target, ca, random, channels, patterns } = this.#settings;
     const connections = new BusConnections(
-      { target, ca, random, channels, wirePrefix: this.#wirePrefix, locator: this.#locator },
+      { target, ca, random, channels, patterns, wirePrefix: this.#wirePrefix, locator: this.#locator },
       {
         onReady: () => this.#noteUp(),
         onFault: (message) => this.#noteFault(message),
         onMessage: (channel, payload) => {
           if (this.#closing === undefined) this.#events.onMessage(channel, payload);
+        },
+        onPatternMessage: (channel, payload) => {
+          if (this.#closing === undefined) this.#events.onPatternMessage(channel, payload);
+        },
+        onPatternsRefused: (message) => {
+          if (this.#closing === undefined) this.#events.onPatternsRefused(message);
         },
       },
     );

@@ -76,6 +76,13 @@ function describe(note: BusNote): Pick<NoteLine, "level" | "text"> {
       };
     case "too-many-hosts":
       return { level: "warn", text: "there are more hosts on the bus than this one can know" };
+    case "emitter-refused":
+      return {
+        level: "warn",
+        text:
+          `what @socket.io/redis-emitter publishes does not come here: ${note.reason}. Let the user of Redis subscribe it ` +
+          "(+psubscribe, and the channels that begin with emitterKey), or set emitterKey to none",
+      };
     case "unreadable":
       return {
         level: "warn",
