@@ -53,7 +53,9 @@ function listPorts(workersByHost) {
 async function startStock({ name, hosts, workers, core, redisUrl, adapter }) {
   const env = { BENCH_REDIS_URL: redisUrl };
   const fleets = await Promise.all(
-    Array.from({ length: hosts }, (_, i) => startLocalFleet({ name: `${name}-${i + 1}`, adapter }, { core, workers, env })),
+    Array.from({ length: hosts }, (_, i) =>
+      startLocalFleet({ name: `${name}-${i + 1}`, adapter }, { core, workers, env }),
+    ),
   );
   return {
     processes: fleets.map((fleet) => fleet.process),
