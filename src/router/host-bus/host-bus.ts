@@ -3,7 +3,7 @@
  * host has and knows what they have. A state machine without I/O or clock: messages and the time go in, messages come out.
  */
 
-import { LinkSession, type LinkSettings } from "../../link/link-session.js";
+import type { LinkSettings } from "../../link/link-session.js";
 import {
   type BusMessage,
   decodeBusMessage,
