@@ -104,12 +104,24 @@ export class Applications {
     if (command === undefined) return;
     if (random.chance(0.7)) {
       this.emit(worker, adapter, { rooms: new Set([first]), except: nobody }, false, [command]);
+      if (random.chance(0.4)) this.#emitLater(worker, adapter, first, command);
       return;
     }
     const second = `then joined ${random.below(3)}`;
     const next = this.#sendJoin(worker, adapter, { rooms: new Set([first]), except: nobody }, [second]);
     if (next === undefined) return;
     this.emit(worker, adapter, { rooms: new Set([second]), except: nobody }, false, [command, next]);
+  }
+
+  /** Until the others have carried it out, or said what came of it: unless something happens to them meanwhile. */
+  #emitLater(worker: SimulatedWorker, adapter: ModelAdapter, room: RoomName, command: Message): void {
+    const fleet = this.#fleet;
+    worker.process.after(fleet.random.between(0, 12), () => {
+      const areSteady = fleet.livingWorkers.every((other) => other.isSteadySince(command.sentMs));
+      const isSteady = areSteady && (fleet.bus === undefined || fleet.isBusSteadySince(command.sentMs));
+      if (!isSteady || command.isLossy || !worker.adapters.includes(adapter)) return;
+      this.emit(worker, adapter, { rooms: new Set([room]), except: nobody }, false, [command]);
+    });
   }
 
   command(worker: SimulatedWorker, adapter: ModelAdapter): void {

@@ -17,6 +17,7 @@ const taggedKinds: readonly number[] = [
 
 export interface SessionEvents {
   fail(text: string): void;
+  readonly isUp: boolean;
   /** A message is the session's from now on. */
   onTaken(id: number): void;
   /** A message may not come there any more. */
@@ -65,6 +66,7 @@ export class SessionShadow {
       const id = taggedKinds.includes(frame[lengthBytes] as number) ? readTag(frame, 0) : 0;
       if (id > 0 && isTaken) this.#events.onTaken(id);
       if (!isVolatile) this.#waiting.push(id);
+      else if (isTaken && !this.#events.isUp) this.#events.fail(`message ${id} is volatile, and waits for the bus`);
       this.#settle(session.givenUp - givenUp);
       return isTaken;
     };

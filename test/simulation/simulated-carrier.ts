@@ -144,7 +144,11 @@ export class SimulatedCarrier {
 
   #watch(port: HostPort): void {
     const { observer } = this.#host;
+    const isUp = (): boolean => this.isUp;
     const shadow = new SessionShadow(port, {
+      get isUp() {
+        return isUp();
+      },
       fail: (text) => observer.fail(text),
       onTaken: (id) => this.#host.noteSent(id),
       onGivenUp: (id) => this.#host.noteGivenUpFor(port.hostKey, id),

@@ -136,6 +136,19 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     this.time.after(farNewsLimitMs, () => this.requests.checkNoneWaitsForDead(diedMs, () => true));
   }
 
+  /** Whoever is on the bus has heard it soon, and nothing is kept for the host any more. */
+  noteBye(host: SimulatedHost): void {
+    const { nowMs } = this.time;
+    const isLossy = (this.settings.fleet?.wire.loss ?? 0) > 0;
+    const hearers = this.livingHosts.filter(({ isOnBus }) => isOnBus && host.isOnBus && !isLossy);
+    this.time.after(newsLimitMs, () => {
+      for (const hearer of hearers) {
+        if (!hearer.isOnBus || hearer.isDisturbedSince(nowMs) || hearer.findHost(host) === undefined) continue;
+        this.observer.fail(`${hearer.hostKey} keeps ${host.hostKey}, which has left`);
+      }
+    });
+  }
+
   notePublished(channel: string, payload: Buffer): void {
     const { published } = this;
     // Whoever is away is asked, now and then, whether it is there again.

@@ -35,6 +35,8 @@ export interface HostSurroundings {
   /** Workers of a host have died: whoever asked them is to hear of it. */
   noteDeath(host: SimulatedHost): void;
   notePublished(channel: string, payload: Buffer): void;
+  /** A host has left, and said so. */
+  noteBye(host: SimulatedHost): void;
 }
 
 /** This long after a host was known again, and reachable, it may not know what was not waited for. */
@@ -56,6 +58,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   busDisturbedMs = 0;
   /** Its connection to the bus: cut until then. */
   cutUntilMs = 0;
+  #cutMs = 0;
   readonly #fleet: HostSurroundings;
   #supervisor: Supervisor;
   /** Counts its lives: what was planned in one does not happen in the next. */
@@ -258,6 +261,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     }
     this.observer.log?.(`host ${this.hostKey} says bye`);
     router.core.bus?.leave();
+    this.#fleet.noteBye(this);
     router.carrier?.giveUpAll();
     this.isAway = true;
     this.busDisturbedMs = this.time.nowMs;
@@ -274,6 +278,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     if (router?.carrier === undefined || this.isAway) return;
     this.observer.log?.(`the bus of ${this.hostKey} is cut for ${forMs.toFixed(0)} ms`);
     this.busDisturbedMs = this.time.nowMs;
+    this.#cutMs = this.time.nowMs;
     const noticedAfterMs = this.random.chance(0.7) ? this.random.between(0, 2) : this.random.between(0, 3_000);
     this.cutUntilMs = Math.max(this.cutUntilMs, this.time.nowMs + Math.max(forMs, noticedAfterMs + 20));
     if (router.carrier.client.connection !== undefined) router.carrier.disconnect(noticedAfterMs);
@@ -346,6 +351,11 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   findHost(other: SimulatedHost): HostPort | undefined {
     const port = this.router?.core.bus?.hosts.find((host) => host.hostKey === other.hostKey);
     return port !== undefined && other.hasRouter(port.incarnation) ? port : undefined;
+  }
+
+  /** Whether its router, or its way to the bus, was another one. */
+  isDisturbedSince(timeMs: number): boolean {
+    return !this.hasRouterRunSince(timeMs) || this.#routerDisturbedMs >= timeMs || this.#cutMs >= timeMs;
   }
 
   /** Whether one of the routers of its present life has, or had, this incarnation. */
