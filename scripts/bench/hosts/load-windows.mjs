@@ -5,11 +5,15 @@ import { LOAD_CORE, measureWindow, SERVER_CORE } from "../messages/measure.mjs";
 import { WORKLOADS } from "../messages/workloads.mjs";
 import { ask } from "../shared/ask.mjs";
 import { startPinned, stop } from "../shared/processes.mjs";
+import { readRoleCpu } from "../shared/roles.mjs";
 import { describeDoubt } from "../shared/saturation.mjs";
 import { startSide, stopSide } from "./sides.mjs";
 
 /** One process has the core to itself, and its code is warm the sooner. */
 const PROCESS_WARMUP_SHARE = 0.4;
+/** Where others have a part of the core, the warm-up takes longer, but not for ever. */
+const MAX_WARMUP_FACTOR = 3;
+const WARMUP_POLL_MS = 100;
 /** The stock adapters do not wait for the subscriptions of their rooms. */
 const SUBSCRIBE_S = 0.5;
 
@@ -37,9 +41,10 @@ export async function measureFleets({ fleets, workload, redis, settings, windows
     const windows = [];
     for (let turn = 0; turn < windowCount; turn++) {
       for (const fleet of started) {
-        const warmupS = settings.warmupS * (fleet.side === "in-memory" ? PROCESS_WARMUP_SHARE : 1);
-        const leadS = turn === 0 ? warmupS : settings.settleS;
-        const window = await measureWindow({ load, fleet, leadS, windowS: settings.windowS });
+        if (turn === 0) {
+          await warmUp(load, fleet, settings.warmupS * (fleet.side === "in-memory" ? PROCESS_WARMUP_SHARE : 1));
+        }
+        const window = await measureWindow({ load, fleet, leadS: settings.settleS, windowS: settings.windowS });
         windows.push(window);
         say(`${fleet.name.padEnd(10)} ${turn + 1}/${windowCount}  ${describeWindow(window)}${describeDoubt(window)}`);
       }
@@ -57,6 +62,18 @@ export async function measureFleets({ fleets, workload, redis, settings, windows
     await stop(load);
     await Promise.all(started.map(stopSide));
   }
+}
+
+/** Loads a fleet until it has used that many CPU seconds: it is its code that gets warm, not the clock. */
+async function warmUp(load, fleet, cpuSeconds) {
+  const read = () => Object.values(readRoleCpu(fleet.pidsByRole)).reduce((sum, seconds) => sum + seconds, 0);
+  const goal = read() + cpuSeconds;
+  const deadlineMs = performance.now() + cpuSeconds * MAX_WARMUP_FACTOR * 1_000;
+  await ask(load, { type: "start", side: fleet.name }, "started");
+  while (read() < goal && performance.now() < deadlineMs) {
+    await sleep(WARMUP_POLL_MS);
+  }
+  await ask(load, { type: "stop", side: fleet.name }, "stopped");
 }
 
 function describeWindow({ perSecond, perSecondAndCore, usPerMessage, meterPerMessage, saturation }) {

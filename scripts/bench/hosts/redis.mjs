@@ -10,6 +10,11 @@ const START_TIMEOUT_MS = 10_000;
 /** The commands that carry messages. */
 const PUBLISHING = /^cmdstat_(?:s?publish):calls=(\d+)/gm;
 
+/** Asked together, so that they are read before any is answered. */
+const QUESTIONS = ["cpu", "stats", "commandstats"];
+const QUESTION_BYTES = QUESTIONS.reduce((sum, part) => sum + `*2\r\n$4\r\ninfo\r\n$0\r\n${part}\r\n`.length, 0);
+const ANSWER_HEAD_BYTES = 12; // the length before it and the line end after it, but for one or two
+
 export async function startRedis(core) {
   const directory = mkdtempSync(join(tmpdir(), "bench-redis-"));
   const port = await findFreePort();
@@ -29,6 +34,8 @@ export async function startRedis(core) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
+  let ownBytesIn = 0;
+  let ownBytesOut = 0;
   return {
     pid: server.pid,
     /** A user of its own for each side: CLIENT LIST tells whose connections there are. */
@@ -40,14 +47,18 @@ export async function startRedis(core) {
       const list = await client.client("LIST");
       return list.split("\n").filter((line) => line.includes(` user=${name} `)).length;
     },
-    /** Totals since it began. */
+    /** Totals since it began, but for the bytes of these questions: idle hosts say less than that. */
     async readMeter() {
-      const text = (await Promise.all(["cpu", "stats", "commandstats"].map((part) => client.info(part)))).join("\n");
+      ownBytesIn += QUESTION_BYTES;
+      const earlierBytesOut = ownBytesOut;
+      const answers = await Promise.all(QUESTIONS.map((part) => client.info(part)));
+      const text = answers.join("\n");
+      ownBytesOut += text.length + ANSWER_HEAD_BYTES * QUESTIONS.length;
       const read = (name) => Number(text.match(new RegExp(`^${name}:([\\d.]+)`, "m"))[1]);
       return {
         redisUs: (read("used_cpu_user") + read("used_cpu_sys")) * 1e6,
-        bytesIn: read("total_net_input_bytes"),
-        bytesOut: read("total_net_output_bytes"),
+        bytesIn: read("total_net_input_bytes") - ownBytesIn,
+        bytesOut: read("total_net_output_bytes") - earlierBytesOut,
         publishes: [...text.matchAll(PUBLISHING)].reduce((sum, [, calls]) => sum + Number(calls), 0),
       };
     },

@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { SEED } from "../messages/client-group.mjs";
 import { LOAD_CORE, SERVER_CORE } from "../messages/measure.mjs";
 import { WORKLOADS } from "../messages/workloads.mjs";
+import { UsageError } from "../shared/options.mjs";
 import { writeJson, writeText } from "../shared/report.mjs";
 import { describeDoubt } from "../shared/saturation.mjs";
 import { renderChart } from "./chart.mjs";
@@ -72,16 +73,24 @@ export async function run(args) {
 
 function describeMachine(startedAt) {
   const require = createRequire(import.meta.url);
-  const [, redis] = execFileSync("redis-server", ["--version"], { encoding: "utf8" }).match(/v=(\S+)/) ?? [];
   return {
     startedAt: startedAt.toISOString(),
     node: process.version,
     cpu: cpus()[0].model,
     socketIo: require("socket.io/package.json").version,
     redisAdapter: require("@socket.io/redis-adapter/package.json").version,
-    redis,
+    redis: readRedisVersion(),
     loadAverage: loadavg()[0],
   };
+}
+
+/** @throws UsageError when there is no Redis to be started */
+function readRedisVersion() {
+  try {
+    return execFileSync("redis-server", ["--version"], { encoding: "utf8" }).match(/v=(\S+)/)?.[1];
+  } catch {
+    throw new UsageError("redis-server is not installed. On Debian or Ubuntu: sudo apt-get install redis-server.");
+  }
 }
 
 /** Roughly: starts of workers are the least certain part. */
