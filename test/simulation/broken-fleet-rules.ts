@@ -8,15 +8,13 @@ import { HostList } from "../../src/router/host-bus/host-list.js";
 import { HostPort } from "../../src/router/host-bus/host-port.js";
 import { HostView } from "../../src/router/host-bus/host-view.js";
 import { JoinsUnderWay } from "../../src/router/host-bus/joins-under-way.js";
-import type { BrokenRule } from "./broken-rules.js";
-import { replace, replaceGetter } from "./replace.js";
+import { type BrokenRule, replace, replaceGetter } from "./replace.js";
 
 export const brokenFleetRules: readonly BrokenRule[] = [
   {
     name: "hosts-not-awaited",
     what: "await socket.join() does not wait for other hosts",
-    breakIt: () =>
-      replaceGetter(HostBus.prototype, "takenByAll", () => Number.POSITIVE_INFINITY),
+    breakIt: () => replaceGetter(HostBus.prototype, "takenByAll", () => Number.POSITIVE_INFINITY),
   },
   {
     name: "host-joins-not-expected",

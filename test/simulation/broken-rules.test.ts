@@ -17,7 +17,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The first seed that notices. */
 async function findFailure(broken: string, isFleet = false): Promise<number> {
   for (let seed = 1; seed <= maxSeeds; seed++) {
-    if ((await run({ seed, steps: isFleet ? fleetSteps : steps, broken, isFleet })).violation !== undefined) return seed;
+    if ((await run({ seed, steps: isFleet ? fleetSteps : steps, broken, isFleet })).violation !== undefined)
+      return seed;
   }
   return assert.fail(`none of ${maxSeeds} seeds notices it`);
 }

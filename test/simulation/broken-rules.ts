@@ -12,16 +12,7 @@ import { RequestLedger } from "../../src/routing/request-ledger.js";
 import { HostSession } from "../../src/worker/fabric/host-session.js";
 import { brokenFleetRules } from "./broken-fleet-rules.js";
 import { ModelAdapter } from "./model-adapter.js";
-import { replace, replaceGetter } from "./replace.js";
-
-export interface BrokenRule {
-  /** As `--broken` names it. */
-  readonly name: string;
-  /** Which rule is broken, and how. */
-  readonly what: string;
-  /** Answers what mends it. */
-  readonly breakIt: () => () => void;
-}
+import { type BrokenRule, replace, replaceGetter } from "./replace.js";
 
 export const brokenRules: readonly BrokenRule[] = [
   {

@@ -4,6 +4,7 @@ import { checkHostsAtRest } from "./fleet-checks.js";
 import type { SimulatedFleet } from "./simulated-fleet.js";
 import type { SimulatedHost } from "./simulated-host.js";
 import type { SimulatedWorker } from "./simulated-worker.js";
+import { listWantedRooms } from "./wanted-rooms.js";
 
 export function checkAtRest(fleet: SimulatedFleet): void {
   if (fleet.observer.violation !== undefined) return;
@@ -39,7 +40,7 @@ function checkWorker(host: SimulatedHost, worker: SimulatedWorker): void {
   if (worker.othersLosses > 0 && session.counters.missedFrames === 0) {
     observer.fail(`${name} was not told that other workers lost what was for it`);
   }
-  const wanted = countWantedRooms(worker);
+  const wanted = listWantedRooms(worker).size;
   if (session.announcedRooms !== wanted) {
     observer.fail(`${name} announces ${session.announcedRooms} rooms, and ${wanted} are wanted`);
   }
@@ -77,22 +78,6 @@ function countUnreachable(fleet: SimulatedFleet, worker: SimulatedWorker, namesp
     for (const member of port.members.values()) if (member.namespace === namespace) members++;
   }
   return members;
-}
-
-/** (namespace, room) pairs, as they are announced: what cannot be encoded is not. */
-function countWantedRooms(worker: SimulatedWorker): number {
-  return listWantedRooms(worker).size;
-}
-
-export function listWantedRooms(worker: SimulatedWorker): Set<string> {
-  const wanted = new Set<string>();
-  for (const adapter of worker.adapters) {
-    for (const room of adapter.rooms.keys()) {
-      if (typeof room === "string" && !room.isWellFormed()) continue;
-      if (adapter.isRoomWanted(room)) wanted.add(`${adapter.namespace} ${typeof room} ${room}`);
-    }
-  }
-  return wanted;
 }
 
 /** What workers threw away, the router was told; unless one of them is not there any more to be asked. */

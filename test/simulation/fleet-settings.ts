@@ -1,18 +1,7 @@
 /** What one seed of a fleet is made of: hosts, the bus between them, and what goes wrong there. All chosen by the seed. */
 
-import type { HostBusSettings } from "../../src/router/host-bus/host-bus.js";
 import type { SeededRandom } from "./seeded-random.js";
 import { calmWeights, fewRooms, type SimulationSettings, type StepWeights } from "./settings.js";
-import type { BusWireSettings } from "./simulated-bus.js";
-
-export interface FleetSettings {
-  readonly hosts: number;
-  readonly wire: BusWireSettings;
-  /** Of each host, without what is a host's own. */
-  readonly bus: Omit<HostBusSettings, "name" | "instance" | "firstSnapshotId">;
-  /** How long a cut lasts, and how long a dead host stays away, at most. */
-  readonly maxOutageMs: number;
-}
 
 export const heartbeatMs = 1_000;
 export const unreachableAfterMs = 3_000;
@@ -89,7 +78,7 @@ export function chooseFleetSettings(random: SeededRandom, isLossy: boolean): Sim
       bus: {
         heartbeatMs,
         isServing: false,
-    unreachableAfterMs,
+        unreachableAfterMs,
         joinMs: 500,
         maxRooms: isFlooding ? random.whole(4, 14) : 10_000,
         link: {

@@ -1,4 +1,13 @@
-/** Replaces methods of classes for a while: how rules are broken on purpose. */
+/** How rules are broken on purpose, and mended: methods of classes are replaced for a while. */
+
+export interface BrokenRule {
+  /** As `--broken` names it. */
+  readonly name: string;
+  /** Which rule is broken, and how. */
+  readonly what: string;
+  /** Answers what mends it. */
+  readonly breakIt: () => () => void;
+}
 
 /** Puts another method in the place of one; answers what puts it back. */
 export function replace<Owner extends object, Key extends keyof Owner>(

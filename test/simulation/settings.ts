@@ -1,7 +1,8 @@
 /** What one seed is made of: sizes, limits, delays, and how often what happens. All chosen by the seed. */
 
-import type { FleetSettings } from "./fleet-settings.js";
+import type { HostBusSettings } from "../../src/router/host-bus/host-bus.js";
 import type { SeededRandom } from "./seeded-random.js";
+import type { BusWireSettings } from "./simulated-bus.js";
 import type { WireSettings } from "./simulated-connection.js";
 
 /** Relative weights: how often each kind of step is taken. */
@@ -28,6 +29,15 @@ export interface StepWeights {
 }
 
 export type StepName = keyof StepWeights;
+
+export interface FleetSettings {
+  readonly hosts: number;
+  readonly wire: BusWireSettings;
+  /** Of each host, without what is a host's own. */
+  readonly bus: Omit<HostBusSettings, "name" | "instance" | "firstSnapshotId">;
+  /** How long a cut lasts, and how long a dead host stays away, at most. */
+  readonly maxOutageMs: number;
+}
 
 export interface SimulationSettings {
   readonly profile: string;

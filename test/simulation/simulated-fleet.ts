@@ -2,6 +2,7 @@
 
 import { isBusMessage } from "../../src/protocol/bus-messages.js";
 import { lengthBytes } from "../../src/protocol/frame.js";
+import type { HostOnBus } from "./bus-side.js";
 import { chooseFleetSettings, heartbeatMs, unreachableAfterMs } from "./fleet-settings.js";
 import { Observer } from "./observer.js";
 import type { AdapterRecord, Message, WorkerRecord } from "./records.js";
@@ -72,7 +73,7 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     return this.hosts.every((host) => host.isAway || (host.isHealthy && !host.isLeaving));
   }
 
-  otherHosts(host: SimulatedHost): readonly SimulatedHost[] {
+  otherHosts(host: HostOnBus): readonly SimulatedHost[] {
     return this.hosts.filter((other) => other !== host);
   }
 
@@ -92,13 +93,13 @@ export class SimulatedFleet implements HostSurroundings, HostView {
   }
 
   cutBus(host: SimulatedHost): void {
-    host.cutBus(this.#chooseOutageMs());
+    host.busSide.cut(this.#chooseOutageMs());
   }
 
   /** The server of the bus: all lose it at the same time. */
   restartBus(): void {
     const forMs = this.#chooseOutageMs();
-    for (const host of this.hosts) host.cutBus(forMs);
+    for (const host of this.hosts) host.busSide.cut(forMs);
   }
 
   killHost(host: SimulatedHost): void {
@@ -140,10 +141,11 @@ export class SimulatedFleet implements HostSurroundings, HostView {
   noteBye(host: SimulatedHost): void {
     const { nowMs } = this.time;
     const isLossy = (this.settings.fleet?.wire.loss ?? 0) > 0;
-    const hearers = this.livingHosts.filter(({ isOnBus }) => isOnBus && host.isOnBus && !isLossy);
+    const hearers = this.livingHosts.filter(({ busSide }) => busSide.isUp && host.busSide.isUp && !isLossy);
     this.time.after(newsLimitMs, () => {
       for (const hearer of hearers) {
-        if (!hearer.isOnBus || hearer.isDisturbedSince(nowMs) || hearer.findHost(host) === undefined) continue;
+        if (!hearer.busSide.isUp || hearer.isDisturbedSince(nowMs) || hearer.busSide.findHost(host) === undefined)
+          continue;
         this.observer.fail(`${hearer.hostKey} keeps ${host.hostKey}, which has left`);
       }
     });
@@ -163,7 +165,7 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     if (!own.canReach(adapter, message)) return false;
     const from = this.findHost(message.sender);
     if (from === own) return true;
-    const port = from.router?.isListening === true ? from.findHost(own) : undefined;
+    const port = from.router?.isListening === true ? from.busSide.findHost(own) : undefined;
     if (port === undefined) return false;
     if (message.rooms.size > 0 || port.wantsAll || message.isAtRest) return true;
     const sinceMs = this.time.nowMs - this.#guardMs;
@@ -200,8 +202,8 @@ export class SimulatedFleet implements HostSurroundings, HostView {
 
   /** Whether those who are there could hear each other since then, and those who are not, are known not to be. */
   isBusSteadySince(timeMs: number): boolean {
-    return this.hosts.every(({ isAway, isOnBus, busDisturbedMs }) =>
-      isAway ? busDisturbedMs + verdictMs < this.time.nowMs : isOnBus && busDisturbedMs < timeMs,
+    return this.hosts.every(({ isAway, busSide }) =>
+      isAway ? busSide.disturbedMs + verdictMs < this.time.nowMs : busSide.isUp && busSide.disturbedMs < timeMs,
     );
   }
 

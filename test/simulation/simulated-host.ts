@@ -1,9 +1,8 @@
 /** One host: a router, workers, and the supervisor that starts them again and tells the router of them; all on virtual time. */
 
 import { encodePlace } from "../../src/address/address.js";
-import type { BusNote } from "../../src/router/host-bus/bus-effects.js";
-import type { HostPort } from "../../src/router/host-bus/host-port.js";
 import type { Port } from "../../src/router/port.js";
+import { BusSide, type BusSurroundings } from "./bus-side.js";
 import type { Observer } from "./observer.js";
 import type { AdapterRecord, Message, WorkerRecord } from "./records.js";
 import type { RequestTruth } from "./request-truth.js";
@@ -19,29 +18,19 @@ import type { VirtualTime } from "./virtual-time.js";
 import type { WorkerChannel } from "./worker-channel.js";
 
 /** What a host finds around it. */
-export interface HostSurroundings {
-  readonly time: VirtualTime;
-  readonly random: SeededRandom;
+export interface HostSurroundings extends BusSurroundings {
   readonly settings: SimulationSettings;
-  readonly observer: Observer;
-  readonly truth: Truth;
   readonly requests: RequestTruth;
   /** Undefined for a host that stays alone. */
   readonly bus: SimulatedBus | undefined;
-  readonly otherHosts: (host: SimulatedHost) => readonly SimulatedHost[];
   noteWelcome(worker: SimulatedWorker): void;
   /** From when on nobody is to get what he does not want. */
   readonly exactSinceMs: number;
   /** Workers of a host have died: whoever asked them is to hear of it. */
   noteDeath(host: SimulatedHost): void;
-  notePublished(channel: string, payload: Buffer): void;
   /** A host has left, and said so. */
   noteBye(host: SimulatedHost): void;
 }
-
-/** This long after a host was known again, and reachable, it may not know what was not waited for. */
-const doubtMs = 6_000;
-const nobody: ReadonlySet<string> = new Set();
 
 export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   readonly hostKey: string;
@@ -54,11 +43,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   /** Not started, dead as a whole, or leaving. */
   isAway = true;
   isLeaving = false;
-  /** When something last happened that may keep messages from or to other hosts away. */
-  busDisturbedMs = 0;
-  /** Its connection to the bus: cut until then. */
-  cutUntilMs = 0;
-  #cutMs = 0;
+  readonly busSide: BusSide;
   readonly #fleet: HostSurroundings;
   #supervisor: Supervisor;
   /** Counts its lives: what was planned in one does not happen in the next. */
@@ -69,8 +54,6 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   /** When a router was last missing, stopped, or new. */
   #routerDisturbedMs = 0;
   #routerResumedMs = 0;
-  /** When another host was last not waited for. */
-  readonly #doubtedMs = new Map<string, number>();
 
   /** @param hostKey of the only host, or of one of several */
   constructor(fleet: HostSurroundings, hostKey: string) {
@@ -78,6 +61,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     this.hostKey = hostKey;
     this.prefix = fleet.bus === undefined ? "" : `${hostKey}/`;
     this.#supervisor = new Supervisor(fleet.time, fleet.random);
+    this.busSide = new BusSide(this, fleet);
   }
 
   start(): void {
@@ -123,7 +107,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   }
 
   /** What is planned for this life of the host. */
-  #after(delayMs: number, run: () => void): void {
+  after(delayMs: number, run: () => void): void {
     const life = this.#run;
     this.time.after(delayMs, () => {
       if (life === this.#run && !this.isAway) run();
@@ -138,18 +122,13 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
   get isHealthy(): boolean {
     const { router } = this;
     if (router === undefined || router.process.stoppedSinceMs !== undefined) return false;
-    if (this.bus !== undefined && (router.core.bus?.hasJoined !== true || !this.isOnBus)) return false;
+    if (this.bus !== undefined && (router.core.bus?.hasJoined !== true || !this.busSide.isUp)) return false;
     for (let slot = 0; slot < this.settings.workers; slot++) {
       const worker = this.workers[slot];
       if (worker?.isServing !== true || worker.process.stoppedSinceMs !== undefined) return false;
       if (!worker.session.isWelcome || router.findPort(worker.place)?.isComplete !== true) return false;
     }
     return true;
-  }
-
-  get isOnBus(): boolean {
-    const { carrier } = this.router ?? {};
-    return carrier?.isUp === true && carrier.client.connection !== undefined;
   }
 
   // Processes that start.
@@ -172,13 +151,13 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     this.#disturbRouter();
     this.#supervisor.startRouter(router, (places) => {
       this.observer.log?.(`${router.incarnation} listens, and expects ${places.join(" ")}`);
-      if (this.bus !== undefined) this.connectBus();
+      if (this.bus !== undefined) this.busSide.connect();
     });
   }
 
   noteReady(worker: SimulatedWorker): void {
     this.observer.log?.(`${worker.name} is ready`);
-    this.#after(this.random.between(0, 2), () => {
+    this.after(this.random.between(0, 2), () => {
       if (!worker.process.isAlive) return;
       this.#supervisor.add(worker.place);
     });
@@ -195,10 +174,10 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     this.workers[slot] = undefined;
     this.#fleet.noteDeath(this);
     if (this.isLeaving) return;
-    this.#after(this.random.between(0, 20), () => {
+    this.after(this.random.between(0, 20), () => {
       if (this.isLeaving) return;
       this.#supervisor.remove(worker.place);
-      this.#after(this.random.between(30, 500), () => {
+      this.after(this.random.between(30, 500), () => {
         if (!this.isLeaving) this.#spawnWorker(slot);
       });
     });
@@ -218,14 +197,14 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     // What waits for the next router, that may pass on before it knows of other hosts.
     this.truth.releaseFar(this.hostKey);
     if (this.isAway || this.isLeaving) return;
-    this.#after(this.random.between(0, this.random.chance(0.2) ? 1_500 : 200), () => {
+    this.after(this.random.between(0, this.random.chance(0.2) ? 1_500 : 200), () => {
       if (!this.isLeaving) this.#spawnRouter();
     });
   }
 
   #disturbRouter(): void {
     this.#routerDisturbedMs = this.time.nowMs;
-    this.busDisturbedMs = this.time.nowMs;
+    this.busSide.disturb();
   }
 
   /** All of it at once, without a word. */
@@ -236,7 +215,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     this.isLeaving = false;
     for (let slot = 0; slot < this.workers.length; slot++) this.killWorker(slot);
     this.killRouter();
-    this.busDisturbedMs = this.time.nowMs;
+    this.busSide.disturb();
   }
 
   /** Its workers end, what they said is passed on, and the bus is told. */
@@ -246,7 +225,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     this.isLeaving = true;
     for (let slot = 0; slot < this.workers.length; slot++) this.killWorker(slot);
     const endMs = this.time.nowMs + 1_000;
-    this.#after(200, () => this.#leaveWhenSettled(endMs));
+    this.after(200, () => this.#leaveWhenSettled(endMs));
   }
 
   #leaveWhenSettled(endMs: number): void {
@@ -256,7 +235,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
       return;
     }
     if (router.core.bus?.isSettled !== true && this.time.nowMs < endMs) {
-      this.#after(20, () => this.#leaveWhenSettled(endMs));
+      this.after(20, () => this.#leaveWhenSettled(endMs));
       return;
     }
     this.observer.log?.(`host ${this.hostKey} says bye`);
@@ -264,98 +243,16 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     this.#fleet.noteBye(this);
     router.carrier?.giveUpAll();
     this.isAway = true;
-    this.busDisturbedMs = this.time.nowMs;
+    this.busSide.disturb();
     this.router = undefined;
     this.#supervisor.noteRouterEnded();
     // What has been published is on its way.
     this.time.after(2 * (this.settings.fleet?.wire.delayMs ?? 0) + 1, () => router.kill());
   }
 
-  // The bus.
-
-  cutBus(forMs: number): void {
-    const { router } = this;
-    if (router?.carrier === undefined || this.isAway) return;
-    this.observer.log?.(`the bus of ${this.hostKey} is cut for ${forMs.toFixed(0)} ms`);
-    this.busDisturbedMs = this.time.nowMs;
-    this.#cutMs = this.time.nowMs;
-    const noticedAfterMs = this.random.chance(0.7) ? this.random.between(0, 2) : this.random.between(0, 3_000);
-    this.cutUntilMs = Math.max(this.cutUntilMs, this.time.nowMs + Math.max(forMs, noticedAfterMs + 20));
-    if (router.carrier.client.connection !== undefined) router.carrier.disconnect(noticedAfterMs);
-    this.connectBus();
-  }
-
-  /** When it can. */
-  connectBus(): void {
-    this.#after(Math.max(this.cutUntilMs - this.time.nowMs, 0) + this.random.between(1, 60), () => {
-      const { router } = this;
-      if (router?.isListening !== true || router.carrier?.client.connection !== undefined) return;
-      if (this.time.nowMs < this.cutUntilMs) this.connectBus();
-      else router.carrier?.connect();
-    });
-  }
-
-  noteBus(note: BusNote): void {
-    this.observer.log?.(`${this.hostKey} notes ${JSON.stringify(note)}`);
-    // What is said of those who are away comes late, and is true.
-    const isOfAway =
-      "hostKey" in note && this.#fleet.otherHosts(this).some((other) => other.isAway && other.hostKey === note.hostKey);
-    if (!isOfAway) this.busDisturbedMs = this.time.nowMs;
-    switch (note.type) {
-      case "host-up":
-      case "host-back":
-      case "host-unreachable":
-      case "host-restarted":
-        this.#doubtedMs.set(note.hostKey, this.time.nowMs);
-        break;
-      case "host-gone":
-      case "host-left":
-        this.truth.releaseFar(this.hostKey, note.hostKey);
-        break;
-      case "missed-of-host":
-        this.noteUnsent(undefined);
-        break;
-      case "unreadable":
-        this.observer.fail(`${this.hostKey} cannot read a message of the bus: ${note.reason}`);
-        break;
-      case "clash":
-      case "incompatible":
-      case "too-many-hosts":
-        this.observer.fail(`${this.hostKey} notes ${JSON.stringify(note)}`);
-        break;
-      default:
-    }
-  }
-
-  notePublished(channel: string, payload: Buffer): void {
-    this.#fleet.notePublished(channel, payload);
-  }
-
-  noteSent(messageId: number): void {
-    const message = this.truth.messages[messageId];
-    if (message !== undefined) message.isForwarded = true;
-  }
-
-  noteGivenUpFor(hostKey: string, messageId: number): void {
-    const message = this.truth.messages[messageId];
-    if (message === undefined) return;
-    message.isLossy = true;
-    this.observer.log?.(`${this.hostKey} gives up ${message} for ${hostKey}`);
-    for (const other of this.#fleet.otherHosts(this)) {
-      if (other.hostKey !== hostKey) continue;
-      for (const worker of other.livingWorkers) this.truth.releaseFor(message, worker);
-    }
-  }
-
-  /** What this router knows of another host in its present life. */
-  findHost(other: SimulatedHost): HostPort | undefined {
-    const port = this.router?.core.bus?.hosts.find((host) => host.hostKey === other.hostKey);
-    return port !== undefined && other.hasRouter(port.incarnation) ? port : undefined;
-  }
-
   /** Whether its router, or its way to the bus, was another one. */
   isDisturbedSince(timeMs: number): boolean {
-    return !this.hasRouterRunSince(timeMs) || this.#routerDisturbedMs >= timeMs || this.#cutMs >= timeMs;
+    return !this.hasRouterRunSince(timeMs) || this.#routerDisturbedMs >= timeMs || this.busSide.cutMs >= timeMs;
   }
 
   /** Whether one of the routers of its present life has, or had, this incarnation. */
@@ -363,15 +260,12 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
     return incarnation.startsWith(`${this.instance} `);
   }
 
-  /** Hosts that its router does not know or does not wait for, or did not until a moment ago. */
   get doubtedBy(): ReadonlySet<string> {
-    if (this.bus === undefined) return nobody;
-    const { nowMs } = this.time;
-    const doubted = this.#fleet.otherHosts(this).filter((other) => {
-      const port = this.findHost(other);
-      return port?.isReachable !== true || (this.#doubtedMs.get(other.hostKey) ?? -doubtMs) + doubtMs > nowMs;
-    });
-    return doubted.length === 0 ? nobody : new Set(doubted.map(({ hostKey }) => hostKey));
+    return this.busSide.doubtedBy;
+  }
+
+  noteMissed(): void {
+    this.noteUnsent(undefined);
   }
 
   stopWorker(slot: number, forMs: number): void {

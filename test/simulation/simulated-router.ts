@@ -13,7 +13,9 @@ import { type CarrierSurroundings, SimulatedCarrier } from "./simulated-carrier.
 import type { ConnectionSide, SimulatedConnection } from "./simulated-connection.js";
 import { SimulatedProcess, type VirtualTime } from "./virtual-time.js";
 
-export interface RouterSurroundings extends CarrierSurroundings {
+export interface RouterSurroundings {
+  readonly hostKey: string;
+  readonly busSide: CarrierSurroundings;
   readonly instance: string;
   readonly bus: SimulatedBus | undefined;
   readonly time: VirtualTime;
@@ -83,7 +85,7 @@ export class SimulatedRouter {
     this.incarnation = bus === undefined ? `router ${life}` : `${instance} router ${life}`;
     const { fleet } = settings;
     if (fleet !== undefined && bus !== undefined) {
-      this.carrier = new SimulatedCarrier(host, bus, this.process);
+      this.carrier = new SimulatedCarrier(host.busSide, bus, this.process);
     }
     const limit = settings.routerOutboxBytes;
     this.core = new RouterCore(

@@ -79,6 +79,9 @@ export class HostFacts {
     member: { readonly namespace: string; readonly parserId: number } | undefined,
   ): void {
     const { forwarding, members } = this.#parts;
+    const known = host.members.get(uid);
+    // Said again, it is no news: workers that were told that it has gone would not wait for its answers.
+    if (member !== undefined && known?.namespace === member.namespace && known.parserId === member.parserId) return;
     const former = members.remove(host, uid);
     if (former !== undefined) forwarding.hostInterest.removeNamespace(host, former);
     if (member === undefined) return;

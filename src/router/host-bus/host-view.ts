@@ -26,6 +26,8 @@ export const partsPerRequest = 4;
 /** Without a part for this long, the snapshot is asked for anew. */
 const snapshotTimeoutMs = 1_500;
 
+const floodFact = "flood";
+
 interface Snapshot {
   readonly id: number;
   nextPart: number;
@@ -200,7 +202,7 @@ export class HostView {
         this.#setMember(message.uid, undefined, sequence, part);
         break;
       case "flood-me":
-        if (this.#isOutdated("flood", sequence, part)) break;
+        if (this.#isOutdated(floodFact, sequence, part)) break;
         this.#setFlooded(message.isOn);
         break;
       default:
@@ -226,6 +228,8 @@ export class HostView {
 
   #takeRooms(bytes: Buffer, start: number, end: number, sequence: number, part: Snapshot | undefined): void {
     let namespaceKey = "";
+    // Of a flood that began or ended since, its beginning has taken all rooms away, or its end has said all.
+    const isFloodNewer = part !== undefined && (part.sequenceByFact.get(floodFact) ?? 0) > sequence;
     readInterestFrame(
       bytes,
       start,
@@ -236,7 +240,7 @@ export class HostView {
       (roomKey, isJoined) => {
         const isOutdated =
           this.#snapshot !== undefined &&
-          this.#isOutdated(`r${namespaceKey.length} ${namespaceKey}${roomKey}`, sequence, part);
+          (isFloodNewer || this.#isOutdated(`r${namespaceKey.length} ${namespaceKey}${roomKey}`, sequence, part));
         // While it gets everything, too: the end of a flood follows on all the rooms.
         if (!isOutdated) this.#target.setRoom(namespaceKey, roomKey, isJoined);
       },
