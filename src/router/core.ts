@@ -11,6 +11,7 @@ import { readInterestFrame } from "../protocol/interest-frame.js";
 import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
 import { RoutedView } from "../protocol/routed-frame.js";
 import {
+  decodeRouterToWorker,
   decodeWorkerToRouter,
   encodeRouterToWorker,
   readFrameKind,
@@ -351,8 +352,12 @@ export class RouterCore {
       case frameKinds.request:
         this.#relay.take(host, frame, 0, end, nowMs);
         break;
-      case frameKinds.response:
       case frameKinds.routedAt:
+        // Checked here: a worker that cannot read it would leave this router.
+        decodeRouterToWorker(frame, 0, end);
+        this.#relay.answer(frame, 0, end, false, nowMs);
+        break;
+      case frameKinds.response:
         this.#relay.answer(frame, 0, end, false, nowMs);
         break;
       default:
@@ -483,13 +488,13 @@ export class RouterCore {
     const sequence = this.#forwarding.takeInterest(port, bytes, start, end, readInterestFrame);
     this.counters.interestChanges++;
     if (port.roomCount > this.#settings.maxRoomsPerPort && !port.isFlooded) this.#setFlooded(port, true);
+    this.bus?.noteFlooded();
     if (this.bus === undefined || this.#hosts.size === 0) {
       port.interestSequence = sequence;
       port.isInterestUntold = true;
       return;
     }
     // The other hosts have to know as well.
-    this.bus.noteFlooded();
     port.untakenInterest.push({ sequence, announcement: undefined });
     this.bus.noteWaiting();
   }

@@ -49,7 +49,8 @@ export interface RedisBusEvents {
  * later) the channels are sharded, all in one slot, and both connections are to the node that owns it.
  *
  * The user needs `resetchannels &prefix* +ping +publish +subscribe`; with Sentinel `+info` as well; in a cluster
- * `resetchannels &{prefix}* +ping +spublish +ssubscribe +cluster|slots +cluster|keyslot`.
+ * `resetchannels &{prefix}* +ping +spublish +ssubscribe +cluster|slots +cluster|keyslot`; for the patterns `+psubscribe` and each
+ * of them.
  *
  * A message that `publish` took may still be lost with the connection; nothing is kept or repeated here.
  */
@@ -175,10 +176,10 @@ export class RedisBus {
   }
 
   #explain(message: string): string {
-    const { target, channelPrefix } = this.#settings;
+    const { target, channelPrefix, patterns } = this.#settings;
     const refusal = readRefusal(message);
     const cause =
-      refusal === undefined ? message : explainRefusal(refusal, message, listAclRules(target, channelPrefix));
+      refusal === undefined ? message : explainRefusal(refusal, message, listAclRules(target, channelPrefix, patterns));
     return `${describeRedis(target)}: ${cause}`;
   }
 

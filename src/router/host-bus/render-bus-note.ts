@@ -82,7 +82,7 @@ function describe(note: BusNote): Pick<NoteLine, "level" | "text"> {
         level: "warn",
         text:
           `what @socket.io/redis-emitter publishes does not come here: ${note.reason}. Let the user of Redis subscribe it ` +
-          "(+psubscribe, and the channels that begin with emitterKey), or set emitterKey to none",
+          "(+psubscribe, &KEY#* and &KEY-request#*, KEY being emitterKey), or set emitterKey to none",
       };
     case "unreadable":
       return {
