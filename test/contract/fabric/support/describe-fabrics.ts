@@ -3,7 +3,7 @@
 import { after, afterEach, before, describe, type TestContext, test } from "node:test";
 import { skipOrFail } from "../../../support/prerequisite.js";
 import { missingRedis, redisPath } from "../../../support/redis/local-redis.js";
-import { chooseLayouts, type Layout, type LayoutName } from "./fabrics.js";
+import { chooseLayouts, isAllOnSeveral, type Layout, type LayoutName } from "./fabrics.js";
 import { type KnownLimit, knownLimits } from "./known-limits.js";
 import { Stage, type StageOptions } from "./stage.js";
 
@@ -14,18 +14,18 @@ export interface Suite {
 }
 
 export interface SuiteOptions extends StageOptions {
-  /** Where the suites are run beside the single hosts; at full size they are run everywhere. */
-  readonly onSeveralHosts?: readonly LayoutName[];
+  /** What is run on several hosts in each run; at full size all suites are. */
+  readonly onSeveralHosts?: Partial<Record<LayoutName, readonly Suite[]>>;
   /** The tests run side by side, because they wait out timeouts; then no client of one may matter to another. */
   readonly isConcurrent?: boolean;
 }
 
 /** Runs the suites on each fabric; they share the stage, to which each test comes empty. */
 export function describeFabrics(title: string, suites: readonly Suite[], options: SuiteOptions = {}): void {
-  const { isConcurrent = false } = options;
+  const { isConcurrent = false, onSeveralHosts = {} } = options;
   const settings = { timeout: 180_000, concurrency: isConcurrent };
   describe(title, settings, () => {
-    const layouts = chooseLayouts(options.onSeveralHosts);
+    const layouts = chooseLayouts(Object.keys(onSeveralHosts));
     const canOpen = ({ hosts }: Layout): boolean => hosts === 1 || redisPath !== undefined;
     for (const { name } of layouts.filter((layout) => !canOpen(layout))) {
       test(`on ${name}`, (t) => skipOrFail(t, missingRedis));
@@ -44,7 +44,8 @@ export function describeFabrics(title: string, suites: readonly Suite[], options
         before(async () => await opened[index]);
         after(async () => await stage.close());
         if (!isConcurrent) afterEach(async () => await stage.dismiss());
-        for (const suite of suites) describe(suite.title, settings, () => suite.define(stage));
+        const chosen = isAllOnSeveral ? suites : (onSeveralHosts[stage.layout.name] ?? suites);
+        for (const suite of chosen) describe(suite.title, settings, () => suite.define(stage));
       });
     }
   });

@@ -26,9 +26,11 @@ const chosen = process.env["TEST_FABRIC"];
 const isFull = process.env["TEST_SIZE"] === "full";
 
 export const isChosen = chosen !== undefined;
+/** Several hosts are held to all of the contract then, and otherwise to what is worth its time in each run. */
+export const isAllOnSeveral = isChosen || isFull;
 
-/** @param onSeveralHosts those layouts that are worth their time in each run; all of them at full size */
-export function chooseLayouts(onSeveralHosts: readonly LayoutName[] = []): readonly Layout[] {
+/** @param onSeveralHosts those that are run at normal size as well */
+export function chooseLayouts(onSeveralHosts: readonly string[] = []): readonly Layout[] {
   if (chosen !== undefined) return chosen.split(",").map(findLayout);
   return layouts.filter(({ name, hosts }) => hosts === 1 || isFull || onSeveralHosts.includes(name));
 }
