@@ -32,6 +32,8 @@ export interface SignalboxConfig {
   readonly redisPrefix: string;
   /** Path of a PEM file with the certificate authority of Redis. */
   readonly redisCa: string | undefined;
+  /** Prefix of the channels of `@socket.io/redis-emitter`, or "none". */
+  readonly emitterKey: string;
   readonly stockAdapter: StockAdapterName;
   /** Prefix of the channels of the fabric `stock`, as in the fleet that is joined. */
   readonly stockKey: string;

@@ -171,6 +171,15 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     placeholder: "PATH",
     description: "PEM file with the certificate authority of a Redis behind TLS; those that Node knows by default.",
   },
+  emitterKey: {
+    group: "Redis",
+    kind: channelPrefix,
+    defaultValue: "socket.io",
+    placeholder: "PREFIX",
+    description:
+      "Key of the @socket.io/redis-emitter whose messages the fabric routed takes in, by default the emitter's own default; " +
+      "none takes in nothing.",
+  },
   stockAdapter: {
     group: "Redis",
     kind: oneOf(["classic", "sharded"]),

@@ -228,6 +228,7 @@ function readBusInit(config: SignalboxConfig): RouterBusInit | null {
     redisUrl,
     ca,
     channelPrefix: config.redisPrefix,
+    emitterKey: config.emitterKey === "none" ? null : config.emitterKey,
     instance: randomBytes(instanceBytes).toString("base64url"),
     name: `${hostname()}, process ${process.pid}`,
     isServing: false,

@@ -42,6 +42,8 @@ export interface Hello extends FromHost {
 export interface Heartbeat extends FromHost {
   readonly type: "heartbeat";
   readonly head: number;
+  /** It has not heard that all have taken what it has announced: each is to say it again. */
+  readonly asksTaken: boolean;
 }
 
 /** It has said everything, and takes nothing more. */
@@ -113,7 +115,7 @@ export function encodeBusMessage(message: BusMessage): Buffer {
       break;
     }
     case "heartbeat":
-      writer.u48(message.head);
+      writer.u48(message.head).u8(message.asksTaken ? 1 : 0);
       break;
     case "bye":
       break;
@@ -156,7 +158,7 @@ export function decodeBusMessage(bytes: Buffer): BusMessage | undefined {
       // Later versions may say more.
       return readHello(reader);
     case busMessageKinds.heartbeat:
-      return { type: "heartbeat", ...readFrom(reader), head: reader.u48() };
+      return { type: "heartbeat", ...readFrom(reader), head: reader.u48(), asksTaken: reader.u8() === 1 };
     case busMessageKinds.bye:
       return { type: "bye", ...readFrom(reader) };
     case busMessageKinds.announcement:

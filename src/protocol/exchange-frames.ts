@@ -2,7 +2,7 @@
 
 import { ByteReader } from "./byte-reader.js";
 import { ByteWriter } from "./byte-writer.js";
-import { FrameError, frameHeadBytes, frameKinds } from "./frame.js";
+import { FrameError, frameHeadBytes, frameKinds, lengthBytes } from "./frame.js";
 import { decodeRoom, type RoomName } from "./room-key.js";
 import { placeLength, uidLength } from "./worker-port-frames.js";
 
@@ -112,9 +112,14 @@ export function decodeResponse(bytes: Buffer, start: number, end: number): Respo
   };
 }
 
-/** Place that a response goes to, all that the router reads of it. @throws FrameError when the frame is too short */
+/**
+ * Place that a response goes to, or the news of who is asked elsewhere: all that the router reads of them.
+ * @throws FrameError when the frame is too short
+ */
 export function readResponsePlace(bytes: Buffer, start: number, end: number): string {
-  if (end - start < responseHeadBytes) throw new FrameError("too-short", "a response ends in its header");
+  const isResponse = bytes[start + lengthBytes] === frameKinds.response;
+  if (end - start < (isResponse ? responseHeadBytes : frameHeadBytes + uidLength))
+    throw new FrameError("too-short", "a response ends in its header");
   return bytes.toString("latin1", start + frameHeadBytes, start + frameHeadBytes + placeLength);
 }
 

@@ -35,6 +35,7 @@ export const frameKinds = {
   request: 34,
   response: 35,
   routedAt: 36,
+  emitter: 37,
   // From router to router.
   joinMark: 48,
   hostJoinsDone: 49,

@@ -35,6 +35,8 @@ export interface RouterBusInit {
   /** Content of a file with certificates (PEM) to trust instead of the system's. */
   readonly ca: string | null;
   readonly channelPrefix: string;
+  /** Of the channels of `@socket.io/redis-emitter`; null: nothing of it is taken in. */
+  readonly emitterKey: string | null;
   /** Random, of this run of the host. */
   readonly instance: string;
   /** Machine and process, for people. */

@@ -3,6 +3,7 @@
  * I/O and reads no clock, so that a whole host runs on virtual time in a test. It never reads what a packet says.
  */
 
+import { encodeEmitterFrame } from "../protocol/emitter-frame.js";
 import { commands, readCommand } from "../protocol/exchange-frames.js";
 import { acceptedVersions, FrameError, frameKinds, maxFrameBytes, protocolVersion } from "../protocol/frame.js";
 import { FrameSplitter } from "../protocol/frame-splitter.js";
@@ -10,6 +11,7 @@ import { readInterestFrame } from "../protocol/interest-frame.js";
 import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
 import { RoutedView } from "../protocol/routed-frame.js";
 import {
+  decodeRouterToWorker,
   decodeWorkerToRouter,
   encodeRouterToWorker,
   readFrameKind,
@@ -17,6 +19,7 @@ import {
 } from "../protocol/worker-port-frames.js";
 import type { OutboxLimits } from "../routing/outbox.js";
 import { Delivery } from "./delivery.js";
+import type { EmitterAddress } from "./emitter-channels.js";
 import { Forwarding } from "./forwarding.js";
 import type { BusEffects } from "./host-bus/bus-effects.js";
 import { HostBus, type HostBusSettings } from "./host-bus/host-bus.js";
@@ -317,6 +320,23 @@ export class RouterCore {
     }
   }
 
+  /** Passes on what an emitter has published: every host does that for its own workers. */
+  takeEmitted(address: EmitterAddress, payload: Buffer, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const namespaceKey = Buffer.from(address.namespace).toString("latin1");
+    // Another reading of the channel's name, or nobody is there.
+    if (!this.#forwarding.isServed(namespaceKey)) return;
+    const frame = encodeEmitterFrame(address, payload);
+    if (frame === undefined) {
+      this.counters.badFrames++;
+      return;
+    }
+    this.#view.read(frame, 0, frame.length);
+    const targets = this.#forwarding.findTargets(this.#view, undefined);
+    if (address.isRequest) this.#forwarding.expectAnyJoin(targets);
+    this.#delivery.send(targets, frame, 0, frame.length);
+  }
+
   /** What workers of another host send. @throws FrameError for what they do not */
   #takeHostFrame(host: HostPort, frame: Buffer, nowMs: number): void {
     this.#nowMs = nowMs;
@@ -332,8 +352,12 @@ export class RouterCore {
       case frameKinds.request:
         this.#relay.take(host, frame, 0, end, nowMs);
         break;
-      case frameKinds.response:
       case frameKinds.routedAt:
+        // Checked here: a worker that cannot read it would leave this router.
+        decodeRouterToWorker(frame, 0, end);
+        this.#relay.answer(frame, 0, end, false, nowMs);
+        break;
+      case frameKinds.response:
         this.#relay.answer(frame, 0, end, false, nowMs);
         break;
       default:
@@ -464,13 +488,13 @@ export class RouterCore {
     const sequence = this.#forwarding.takeInterest(port, bytes, start, end, readInterestFrame);
     this.counters.interestChanges++;
     if (port.roomCount > this.#settings.maxRoomsPerPort && !port.isFlooded) this.#setFlooded(port, true);
+    this.bus?.noteFlooded();
     if (this.bus === undefined || this.#hosts.size === 0) {
       port.interestSequence = sequence;
       port.isInterestUntold = true;
       return;
     }
     // The other hosts have to know as well.
-    this.bus.noteFlooded();
     port.untakenInterest.push({ sequence, announcement: undefined });
     this.bus.noteWaiting();
   }

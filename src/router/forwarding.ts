@@ -92,6 +92,8 @@ export class Forwarding {
   readonly #portByPlace: ReadonlyMap<string, Port>;
   readonly #hostByKey: ReadonlyMap<string, HostPort>;
   readonly #hostKey: string;
+  /** Workers that carry out a command whose rooms are not known here. */
+  readonly #expectingAny = new Set<Port>();
   #stamp = 0;
 
   constructor(
@@ -114,6 +116,12 @@ export class Forwarding {
 
   get hostInterest(): InterestTable<HostPort> {
     return this.#hosts.interest;
+  }
+
+  /** Some worker serves the namespace, or may: it has not said yet what it has. */
+  isServed(namespaceKey: string): boolean {
+    for (const _port of this.#workers.interest.placesOf(namespaceKey)) return true;
+    return this.isAnyFlooded;
   }
 
   /** Some worker gets everything, and this host has to. */
@@ -163,6 +171,7 @@ export class Forwarding {
       }
     }
     workers.addAll(workers.flooded);
+    if (this.#expectingAny.size > 0) workers.addAll(this.#expectingAny);
     if (toHosts) hosts.addAll(hosts.flooded);
     return workers.targets;
   }
@@ -219,9 +228,20 @@ export class Forwarding {
     }
   }
 
+  /** The same for a command whose rooms are not read here. */
+  expectAnyJoin(targets: readonly Port[]): void {
+    for (const port of targets) {
+      if (port.outbox.untoldLoss > 0) continue;
+      port.joinsSent++;
+      port.anyRoomExpected = port.joinsSent;
+      this.#expectingAny.add(port);
+    }
+  }
+
   /** The worker has carried out that many, and announced what came of them. */
   settleJoins(port: Port, count: number): void {
     this.#workers.settle(port, count);
+    if (port.anyRoomExpected <= count) this.#expectingAny.delete(port);
   }
 
   settleHostJoins(host: HostPort, count: number): void {
@@ -237,6 +257,7 @@ export class Forwarding {
   forgetPort(port: Port): void {
     this.interest.removePlace(port);
     this.#workers.expected.removePlace(port);
+    this.#expectingAny.delete(port);
     this.updateFlooded();
   }
 

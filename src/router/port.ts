@@ -40,6 +40,8 @@ export class Port {
   joinsSent = 0;
   /** Rooms of such commands, and the number of the last that named them: wanted until the worker has said its truth. */
   readonly expectedRooms: ExpectedRooms = new Map();
+  /** Number of the last of such commands whose rooms the router does not read: until then any room may be wanted. */
+  anyRoomExpected = 0;
   pingToken = 0;
   /** When the ping was sent that is not answered yet. */
   pingSentMs: number | undefined;

@@ -125,6 +125,7 @@ class RouterProcess {
 
   #createCarrier(bus: RouterBusInit, hostKey: string, log: RouterLog): BusCarrier {
     return new BusCarrier(bus, hostKey, {
+      onEmitted: (address, payload) => this.#ports?.core.takeEmitted(address, payload, performance.now()),
       onNote: (note) => {
         log.say(renderBusNote(note));
         if (isAboutState(note) && this.#ports !== undefined) this.#report(this.#ports);

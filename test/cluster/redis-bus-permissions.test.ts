@@ -11,6 +11,7 @@ import { readTarget, TestBus } from "../support/redis/test-bus.js";
 
 const channelPrefix = "signalbox:test:";
 const password = "s3cret";
+const patterns = ["emitter#*", "emitter-request#*"];
 /** Needed when a message is published: without them the bus comes up. */
 const publishRules = ["+publish", "+spublish"];
 
@@ -40,6 +41,32 @@ for (const form of [tcpForm, sentinelForm, clusterForm]) {
     }
   });
 }
+
+test("a user that may not subscribe the patterns goes without them, and with their rules it gets them", async (t) => {
+  if (redisPath === undefined) return skipOrFail(t, missingRedis);
+  await using redis = await tcpForm.start(channelPrefix);
+  const [server] = redis.servers as [RedisServer];
+  const target = readTarget(redis.url);
+  const settings = { url: addUser(redis.url), channelPrefix, channels: ["all"], patterns };
+  await setBusUser(server, listAclRules(target, channelPrefix), password);
+  {
+    await using bus = new TestBus(settings);
+    bus.bus.open();
+    await bus.untilUp();
+    assert.equal(bus.refusals.length, 1);
+    assert.match(bus.refusals[0] ?? "", /^NOPERM/);
+    bus.bus.publish("all", Buffer.from("x"));
+    await bus.untilReceived(1);
+  }
+  await setBusUser(server, listAclRules(target, channelPrefix, patterns), password);
+  await using bus = new TestBus(settings);
+  bus.bus.open();
+  await bus.untilUp();
+  await server.command("PUBLISH", "emitter#/#room#", "emitted");
+  await bus.untilReceived(1);
+  assert.deepEqual(bus.refusals, []);
+  assert.equal(bus.received[0]?.channel, "emitter#/#room#");
+});
 
 /** All but the Sentinels, which are asked without a user. */
 async function listDataServers(redis: RunningRedis): Promise<RedisServer[]> {

@@ -15,7 +15,7 @@ const from = { hostKey: "ab-_", instance: "run", incarnation: "router" };
 const examples: readonly BusMessage[] = [
   { type: "hello", ...from, version: 1, name: "mäschine 10.0.0.1:3000", isServing: true, asksHello: false, head: 7 },
   { type: "hello", ...from, version: 65_535, name: "x", isServing: false, asksHello: true, head: 0 },
-  { type: "heartbeat", ...from, head: 2 ** 47 },
+  { type: "heartbeat", ...from, head: 2 ** 47, asksTaken: true },
   { type: "bye", ...from },
   { type: "want-snapshot", ...from, to: "other", snapshotId: 0xff_ff_ff_ff, part: 8 },
   { type: "taken", ...from, to: "other", sequence: 12 },

@@ -13,18 +13,18 @@ import type { Choices } from "./choices.js";
 import type { ModelAdapter } from "./model-adapter.js";
 import { type AdapterRecord, Message, type Selection, type SocketRecord } from "./records.js";
 import { SimulatedRequest } from "./request-truth.js";
-import type { SimulatedHost } from "./simulated-host.js";
+import type { SimulatedFleet } from "./simulated-fleet.js";
 import type { SimulatedWorker } from "./simulated-worker.js";
 import { encodeRooms } from "./tagged-frames.js";
 
 const nobody: ReadonlySet<RoomName> = new Set();
 
 export class Applications {
-  readonly #host: SimulatedHost;
+  readonly #fleet: SimulatedFleet;
   readonly #choices: Choices;
 
-  constructor(host: SimulatedHost, choices: Choices) {
-    this.#host = host;
+  constructor(fleet: SimulatedFleet, choices: Choices) {
+    this.#fleet = fleet;
     this.#choices = choices;
   }
 
@@ -36,7 +36,7 @@ export class Applications {
     selection: Selection,
     isVolatile = false,
   ): Message {
-    const { truth, time, observer } = this.#host;
+    const { truth, time, observer } = this.#fleet;
     const message = new Message({
       id: truth.messages.length,
       what,
@@ -49,6 +49,7 @@ export class Applications {
       isVolatile,
       order: truth.nextOrder,
       sentMs: time.nowMs,
+      isAtRest: time.nowMs >= this.#fleet.exactSinceMs,
     });
     truth.note(message);
     observer.log?.(`${worker.name} sends ${message}`);
@@ -62,13 +63,13 @@ export class Applications {
     isVolatile: boolean,
     via: readonly Message[],
   ): void {
-    const host = this.#host;
+    const fleet = this.#fleet;
     const { namespace } = adapter;
     const message = this.#createMessage("broadcast", "message", worker, namespace, selection, isVolatile);
     adapter.deliver(message, adapter.select(selection));
-    const body = Buffer.alloc(host.random.below(host.settings.maxBodyBytes));
+    const body = Buffer.alloc(fleet.random.below(fleet.settings.maxBodyBytes));
     if (!worker.sender.send(frameKinds.broadcast, message, body)) return;
-    host.truth.oblige(message, host.livingWorkers, via, (other, sent) => host.canReach(other, sent));
+    fleet.truth.oblige(message, fleet.livingWorkers, via, (other, sent) => fleet.canReach(other, sent));
   }
 
   #sendCommand(
@@ -96,13 +97,14 @@ export class Applications {
 
   /** What is sent to a room right after sockets were told to join it reaches them; over two steps, too. */
   joinAndEmit(worker: SimulatedWorker, adapter: ModelAdapter): void {
-    const { random } = this.#host;
+    const { random } = this.#fleet;
     const selection = { ...this.#choices.chooseSelection(adapter), except: nobody };
     const first = `joined ${random.below(6)}`;
     const command = this.#sendJoin(worker, adapter, selection, [first]);
     if (command === undefined) return;
     if (random.chance(0.7)) {
       this.emit(worker, adapter, { rooms: new Set([first]), except: nobody }, false, [command]);
+      if (random.chance(0.4)) this.#emitLater(worker, adapter, first, command);
       return;
     }
     const second = `then joined ${random.below(3)}`;
@@ -111,8 +113,19 @@ export class Applications {
     this.emit(worker, adapter, { rooms: new Set([second]), except: nobody }, false, [command, next]);
   }
 
+  /** Until the others have carried it out, or said what came of it: unless something happens to them meanwhile. */
+  #emitLater(worker: SimulatedWorker, adapter: ModelAdapter, room: RoomName, command: Message): void {
+    const fleet = this.#fleet;
+    worker.process.after(fleet.random.between(0, 12), () => {
+      const areSteady = fleet.livingWorkers.every((other) => other.isSteadySince(command.sentMs));
+      const isSteady = areSteady && (fleet.bus === undefined || fleet.isBusSteadySince(command.sentMs));
+      if (!isSteady || command.isLossy || !worker.adapters.includes(adapter)) return;
+      this.emit(worker, adapter, { rooms: new Set([room]), except: nobody }, false, [command]);
+    });
+  }
+
   command(worker: SimulatedWorker, adapter: ModelAdapter): void {
-    const { random } = this.#host;
+    const { random } = this.#fleet;
     const selection = this.#choices.chooseSelection(adapter);
     if (random.chance(0.2)) {
       this.#sendCommand(
@@ -140,7 +153,7 @@ export class Applications {
     selection: Selection,
     limitMs: number,
   ): void {
-    const host = this.#host;
+    const fleet = this.#fleet;
     const meant = type === requests.serverSideEmit ? { rooms: nobody, except: nobody } : selection;
     const what = { 1: "fetchSockets", 2: "serverSideEmit", 3: "broadcast with acks" }[type];
     // The others may wait for a worker that is expected back, and are overtaken.
@@ -148,14 +161,14 @@ export class Applications {
     const message = this.#createMessage(what, lane, worker, adapter.namespace, meant);
     const { required, sockets } = this.#findRequired(message);
     const request = new SimulatedRequest(message, adapter, limitMs, required, sockets);
-    host.requests.add(request);
+    fleet.requests.add(request);
     if (type === requests.broadcast) adapter.deliver(message, adapter.select(selection));
     const id = worker.session.openRequest(
       {
-        onAnswer: (answerType, value) => host.requests.noteAnswer(request, answerType, value),
-        onEnd: (end, counts) => host.requests.noteEnd(request, end, counts),
+        onAnswer: (answerType, value) => fleet.requests.noteAnswer(request, answerType, value),
+        onEnd: (end, counts) => fleet.requests.noteEnd(request, end, counts),
       },
-      host.time.nowMs + limitMs,
+      fleet.time.nowMs + limitMs,
     );
     const body = Buffer.alloc(requestHeadBytes);
     writeRequestHead(body, 0, adapter.uid, id, type);
@@ -164,21 +177,21 @@ export class Applications {
       return;
     }
     if (type === requests.broadcast) {
-      host.truth.oblige(message, host.livingWorkers, [], (other, sent) => host.canReach(other, sent));
+      fleet.truth.oblige(message, fleet.livingWorkers, [], (other, sent) => fleet.canReach(other, sent));
     }
   }
 
   /** Everybody, when everybody is asked; else those with a socket that is certainly meant. */
   #findRequired(message: Message): { required: AdapterRecord[]; sockets: SocketRecord[] } {
-    const host = this.#host;
+    const fleet = this.#fleet;
     const required: AdapterRecord[] = [];
     const sockets: SocketRecord[] = [];
-    for (const other of host.livingWorkers) {
+    for (const other of fleet.livingWorkers) {
       if (other === message.sender || !other.isServing) continue;
       for (const adapter of other.adapters) {
-        if (adapter.namespace !== message.namespace || !host.canReach(adapter, message)) continue;
+        if (adapter.namespace !== message.namespace || !fleet.canReach(adapter, message)) continue;
         const meant = [...adapter.sockets.values()].filter(
-          (socket) => socket.isCertainlyIn(message.rooms, message.order) && !socket.isIn(message.except),
+          (socket) => socket.isCertainlyIn(message.rooms, message) && !socket.isIn(message.except),
         );
         if (message.rooms.size === 0 || meant.length > 0) required.push(adapter);
         sockets.push(...meant);

@@ -4,18 +4,20 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { brokenFleetRules } from "./broken-fleet-rules.js";
 import { brokenRules } from "./broken-rules.js";
 import { explainFailure, replay, run } from "./replays.js";
 
 const steps = 200;
+const fleetSteps = 60;
 /** Most are noticed in the first few. */
 const maxSeeds = 400;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The first seed that notices. */
-async function findFailure(broken: string): Promise<number> {
+async function findFailure(broken: string, isFleet = false): Promise<number> {
   for (let seed = 1; seed <= maxSeeds; seed++) {
-    if ((await run({ seed, steps, broken })).violation !== undefined) return seed;
+    if ((await run({ seed, steps: isFleet ? fleetSteps : steps, broken, isFleet })).violation !== undefined) return seed;
   }
   return assert.fail(`none of ${maxSeeds} seeds notices it`);
 }
@@ -37,6 +39,16 @@ describe("a broken rule is noticed, and its replay shows it again", { timeout: 3
       const { result } = await replay(args);
       assert.ok(result.violation !== undefined && message.includes(result.violation), result.violation);
       assert.match(message, /VIOLATION/);
+    });
+  }
+
+  for (const { name, what } of brokenFleetRules) {
+    test(`in a fleet: ${name}: ${what}`, async () => {
+      const seed = await findFailure(name, true);
+      const message = await explainFailure({ seed, steps: fleetSteps, broken: name, isFleet: true });
+      const [, , , , ...args] = findCommand(message);
+      const { result } = await replay(args);
+      assert.ok(result.violation !== undefined && message.includes(result.violation), result.violation);
     });
   }
 

@@ -10,7 +10,9 @@ import { InterestLog } from "../../src/routing/interest-log.js";
 import { Outbox } from "../../src/routing/outbox.js";
 import { RequestLedger } from "../../src/routing/request-ledger.js";
 import { HostSession } from "../../src/worker/fabric/host-session.js";
+import { brokenFleetRules } from "./broken-fleet-rules.js";
 import { ModelAdapter } from "./model-adapter.js";
+import { replace, replaceGetter } from "./replace.js";
 
 export interface BrokenRule {
   /** As `--broken` names it. */
@@ -19,31 +21,6 @@ export interface BrokenRule {
   readonly what: string;
   /** Answers what mends it. */
   readonly breakIt: () => () => void;
-}
-
-/** Puts another method in the place of one; answers what puts it back. */
-function replace<Owner extends object, Key extends keyof Owner>(
-  owner: Owner,
-  key: Key,
-  create: (former: Owner[Key]) => Owner[Key],
-): () => void {
-  const former = owner[key];
-  owner[key] = create(former);
-  return () => {
-    owner[key] = former;
-  };
-}
-
-function replaceGetter<Owner extends object>(
-  owner: Owner,
-  key: keyof Owner,
-  get: (this: Owner) => unknown,
-): () => void {
-  const former = Object.getOwnPropertyDescriptor(owner, key);
-  Object.defineProperty(owner, key, { configurable: true, get });
-  return () => {
-    if (former !== undefined) Object.defineProperty(owner, key, former);
-  };
 }
 
 export const brokenRules: readonly BrokenRule[] = [
@@ -167,7 +144,8 @@ export const brokenRules: readonly BrokenRule[] = [
 ];
 
 export function findBrokenRule(name: string): BrokenRule {
-  const rule = brokenRules.find((each) => each.name === name);
+  const rules = [...brokenRules, ...brokenFleetRules];
+  const rule = rules.find((each) => each.name === name);
   if (rule !== undefined) return rule;
-  throw new Error(`no rule is called "${name}"; there are: ${brokenRules.map((each) => each.name).join(", ")}`);
+  throw new Error(`no rule is called "${name}"; there are: ${rules.map((each) => each.name).join(", ")}`);
 }

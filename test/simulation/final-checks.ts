@@ -1,15 +1,25 @@
 /** What must be true when everything has come to rest: everybody knows the truth, and nothing is left over. */
 
+import { checkHostsAtRest } from "./fleet-checks.js";
+import type { SimulatedFleet } from "./simulated-fleet.js";
 import type { SimulatedHost } from "./simulated-host.js";
 import type { SimulatedWorker } from "./simulated-worker.js";
 
-export function checkAtRest(host: SimulatedHost): void {
+export function checkAtRest(fleet: SimulatedFleet): void {
+  if (fleet.observer.violation !== undefined) return;
+  fleet.truth.checkNothingOwed();
+  fleet.requests.checkNothingOpen();
+  for (const host of fleet.livingHosts) checkHost(fleet, host);
+  if (fleet.bus !== undefined) checkHostsAtRest(fleet);
+}
+
+function checkHost(fleet: SimulatedFleet, host: SimulatedHost): void {
   const { observer, router } = host;
-  if (observer.violation !== undefined) return;
-  host.truth.checkNothingOwed();
-  host.requests.checkNothingOpen();
   router?.checkAtRest();
-  for (const worker of host.livingWorkers) checkWorker(host, worker);
+  for (const worker of host.livingWorkers) {
+    checkWorker(host, worker);
+    checkMembers(fleet, worker);
+  }
   if (router !== undefined && router.core.ports.length !== host.livingWorkers.length) {
     observer.fail(`the router has ${router.core.ports.length} ports for ${host.livingWorkers.length} workers`);
   }
@@ -29,7 +39,6 @@ function checkWorker(host: SimulatedHost, worker: SimulatedWorker): void {
   if (worker.othersLosses > 0 && session.counters.missedFrames === 0) {
     observer.fail(`${name} was not told that other workers lost what was for it`);
   }
-  checkMembers(host, worker);
   const wanted = countWantedRooms(worker);
   if (session.announcedRooms !== wanted) {
     observer.fail(`${name} announces ${session.announcedRooms} rooms, and ${wanted} are wanted`);
@@ -46,10 +55,11 @@ function checkWorker(host: SimulatedHost, worker: SimulatedWorker): void {
     observer.fail(`the router knows ${port.roomCount} rooms of ${name}, and ${expected} are true`);
 }
 
-function checkMembers({ observer, settings, livingWorkers }: SimulatedHost, worker: SimulatedWorker): void {
+function checkMembers(fleet: SimulatedFleet, worker: SimulatedWorker): void {
+  const { observer, settings, livingWorkers } = fleet;
   for (const namespace of settings.namespaces) {
     if (!worker.adapters.some((adapter) => adapter.namespace === namespace)) continue;
-    let others = 0;
+    let others = countUnreachable(fleet, worker, namespace);
     for (const other of livingWorkers) {
       if (other !== worker) others += other.adapters.filter((adapter) => adapter.namespace === namespace).length;
     }
@@ -59,8 +69,22 @@ function checkMembers({ observer, settings, livingWorkers }: SimulatedHost, work
   }
 }
 
+/** Members of hosts that are away are kept for as long as these may come back. */
+function countUnreachable(fleet: SimulatedFleet, worker: SimulatedWorker, namespace: string): number {
+  let members = 0;
+  for (const port of fleet.findHost(worker).router?.core.bus?.hosts ?? []) {
+    if (!fleet.hosts.some((host) => host.isAway && host.hostKey === port.hostKey)) continue;
+    for (const member of port.members.values()) if (member.namespace === namespace) members++;
+  }
+  return members;
+}
+
 /** (namespace, room) pairs, as they are announced: what cannot be encoded is not. */
 function countWantedRooms(worker: SimulatedWorker): number {
+  return listWantedRooms(worker).size;
+}
+
+export function listWantedRooms(worker: SimulatedWorker): Set<string> {
   const wanted = new Set<string>();
   for (const adapter of worker.adapters) {
     for (const room of adapter.rooms.keys()) {
@@ -68,7 +92,7 @@ function countWantedRooms(worker: SimulatedWorker): number {
       if (adapter.isRoomWanted(room)) wanted.add(`${adapter.namespace} ${typeof room} ${room}`);
     }
   }
-  return wanted.size;
+  return wanted;
 }
 
 /** What workers threw away, the router was told; unless one of them is not there any more to be asked. */

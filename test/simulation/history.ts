@@ -1,10 +1,11 @@
-/** What applications, clients and misfortune do to a host: one random step after another. */
+/** What applications, clients and misfortune do to a fleet: one random step after another. */
 
 import { requests } from "../../src/protocol/exchange-frames.js";
 import { Applications } from "./applications.js";
 import { Choices } from "./choices.js";
 import type { ModelAdapter } from "./model-adapter.js";
 import type { StepName } from "./settings.js";
+import type { SimulatedFleet } from "./simulated-fleet.js";
 import type { SimulatedHost } from "./simulated-host.js";
 import type { SimulatedWorker } from "./simulated-worker.js";
 
@@ -15,23 +16,23 @@ const reactions: readonly [StepName, ...StepName[]] = ["emit", "emit", "joinAndE
 
 export class History {
   readonly applications: Applications;
-  readonly #host: SimulatedHost;
+  readonly #fleet: SimulatedFleet;
   readonly #choices: Choices;
   readonly #weights: readonly (readonly [StepName, number])[];
   readonly #weightSum: number;
 
-  constructor(host: SimulatedHost) {
-    this.#host = host;
-    this.#choices = new Choices(host);
-    this.applications = new Applications(host, this.#choices);
-    this.#weights = Object.entries(host.settings.weights) as [StepName, number][];
+  constructor(fleet: SimulatedFleet) {
+    this.#fleet = fleet;
+    this.#choices = new Choices(fleet);
+    this.applications = new Applications(fleet, this.#choices);
+    this.#weights = Object.entries(fleet.settings.weights) as [StepName, number][];
     this.#weightSum = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
-    host.noteWelcome = (worker) => this.#actOnWelcome(worker);
+    fleet.noteWelcome = (worker) => this.#actOnWelcome(worker);
   }
 
   /** Whoever has a router again says what waited, and more, while others are not back yet. */
   #actOnWelcome(worker: SimulatedWorker): void {
-    const { random } = this.#host;
+    const { random } = this.#fleet;
     for (let left = random.below(4); left > 0; left--) {
       const name = random.mustPick(reactions);
       worker.process.after(random.between(0, 40), () => this.#actAs(name, worker));
@@ -40,15 +41,15 @@ export class History {
 
   /** How long until the next step: most come at once, a few after all has calmed down. */
   chooseGapMs(): number {
-    const { random } = this.#host;
+    const { random, settings } = this.#fleet;
     const dice = random.next();
     if (dice < 0.5) return random.between(0, 0.5);
-    if (dice < 0.94) return random.between(0, 15);
-    return dice < 0.99 ? random.between(15, 300) : random.between(300, 2_500);
+    if (dice < 0.94) return random.between(0, 15 * settings.pace);
+    return dice < 0.99 ? random.between(15, 300 * settings.pace) : random.between(300, 2_500);
   }
 
   step(): void {
-    let left = this.#host.random.next() * this.#weightSum;
+    let left = this.#fleet.random.next() * this.#weightSum;
     for (const [name, weight] of this.#weights) {
       left -= weight;
       if (left < 0) {
@@ -59,12 +60,14 @@ export class History {
   }
 
   #take(name: StepName): void {
-    const host = this.#host;
-    const { random, settings } = host;
+    const fleet = this.#fleet;
+    const { random, settings } = fleet;
     const slot = random.below(settings.workers);
+    const host = random.pick(fleet.livingHosts);
+    if (host === undefined || host.isLeaving) return;
     switch (name) {
       case "killWorker":
-        return this.#killWorker(slot);
+        return this.#killWorker(host, slot);
       case "killRouter":
         return host.killRouter();
       case "stopWorker":
@@ -73,6 +76,14 @@ export class History {
         return host.stopRouter(random.chance(0.5) ? random.between(5, 400) : random.between(400, 4_000));
       case "cut":
         return host.cutConnection(slot);
+      case "cutBus":
+        return fleet.cutBus(host);
+      case "restartBus":
+        return fleet.restartBus();
+      case "killHost":
+        return this.#killHost(host);
+      case "leaveHost":
+        return fleet.leaveHost(host);
       default:
     }
     const worker = host.workers[slot];
@@ -80,15 +91,24 @@ export class History {
   }
 
   /** Some die while others wait for their answers. */
-  #killWorker(slot: number): void {
-    const { random, time, workers } = this.#host;
-    const asker = random.pick(workers);
+  #killWorker(host: SimulatedHost, slot: number): void {
+    this.#askSomebody();
+    this.#fleet.time.after(this.#fleet.random.between(0, 3), () => host.killWorker(slot));
+  }
+
+  #killHost(host: SimulatedHost): void {
+    this.#askSomebody();
+    this.#fleet.time.after(this.#fleet.random.between(0, 3), () => this.#fleet.killHost(host));
+  }
+
+  #askSomebody(): void {
+    const { random, livingWorkers } = this.#fleet;
+    const asker = random.pick(livingWorkers);
     if (asker !== undefined && random.chance(0.5)) this.#actAs("request", asker);
-    time.after(random.between(0, 3), () => this.#host.killWorker(slot));
   }
 
   #actAs(name: StepName, worker: SimulatedWorker): void {
-    const { random } = this.#host;
+    const { random } = this.#fleet;
     // Who is stopped does nothing.
     if (!worker.isServing || worker.process.stoppedSinceMs !== undefined) return;
     if (name === "namespace") {
@@ -100,7 +120,7 @@ export class History {
   }
 
   #act(name: StepName, worker: SimulatedWorker, adapter: ModelAdapter): void {
-    const { random } = this.#host;
+    const { random } = this.#fleet;
     const choices = this.#choices;
     const { applications } = this;
     const socket = random.pick([...adapter.sockets.values()]);
@@ -142,15 +162,15 @@ export class History {
 
   /** Commands of several workers meet at their receivers. */
   #joinAtTheSameTime(): void {
-    const { random, workers } = this.#host;
-    const other = random.pick(workers);
+    const { random, livingWorkers } = this.#fleet;
+    const other = random.pick(livingWorkers);
     other?.process.after(random.between(0, 1), () => this.#actAs("joinAndEmit", other));
   }
 
   // Namespaces.
 
   #changeNamespaces(worker: SimulatedWorker): void {
-    const { random, settings } = this.#host;
+    const { random, settings } = this.#fleet;
     const closable = worker.adapters.filter((adapter) => adapter.namespace !== "/");
     const adapter = random.pick(closable);
     if (adapter !== undefined && random.chance(0.55)) {
@@ -169,7 +189,7 @@ export class History {
   }
 
   #reopenLater(worker: SimulatedWorker, adapter: ModelAdapter): void {
-    worker.process.after(this.#host.random.between(0, 10), () => {
+    worker.process.after(this.#fleet.random.between(0, 10), () => {
       if (!worker.adapters.includes(adapter)) worker.reopen(adapter);
     });
   }

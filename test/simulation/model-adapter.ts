@@ -9,12 +9,16 @@ import { type AdapterRecord, type Message, type Selection, SocketRecord, type Wo
 import { readTagged } from "./tagged-frames.js";
 import type { Truth } from "./truth.js";
 
+const nobody: ReadonlySet<string> = new Set();
+
 /** What an adapter needs of the worker that it is part of. */
 export interface AdapterSurroundings extends WorkerRecord {
   readonly session: HostSession;
   readonly truth: Truth;
   /** Waits for an `await join`; `certain` when it came back because the router has taken the rooms. */
   awaitJoin(promise: Promise<void>, certain: () => void): void;
+  /** Hosts that may not know what this worker's router knows. */
+  readonly doubtedBy: ReadonlySet<string>;
   isOwnAddress(id: string): boolean;
   answer(adapter: ModelAdapter, head: RequestHead, message: Message, sockets: readonly SocketRecord[]): void;
   /** A frame came that nobody here is a receiver of. */
@@ -65,7 +69,11 @@ export class ModelAdapter implements SessionEndpoint, AdapterRecord {
       else announced.push(room);
     }
     worker.truth.recheck(socket);
-    if (announced.length === 0) return;
+    if (announced.length > 0) this.#announce(socket, announced);
+  }
+
+  #announce(socket: SocketRecord, announced: readonly RoomName[]): void {
+    const { worker } = this;
     const memberships = announced.map((room) => socket.rooms.get(room));
     const promise = worker.session.joined(this.namespace, announced, worker.nowMs);
     if (promise === undefined) {
@@ -90,16 +98,44 @@ export class ModelAdapter implements SessionEndpoint, AdapterRecord {
 
   #makeCertain(socket: SocketRecord, rooms: readonly RoomName[]): void {
     const since = this.worker.truth.nextOrder;
+    const { doubtedBy } = this.worker;
     for (const room of rooms) {
       const membership = socket.rooms.get(room);
       // What cannot be encoded is nobody's room elsewhere.
-      if (membership !== undefined && encodeRoom(room) !== undefined)
-        membership.certainSince = Math.min(membership.certainSince, since);
+      if (membership === undefined || encodeRoom(room) === undefined) continue;
+      membership.certainSince = Math.min(membership.certainSince, since);
+      if (membership.farSince <= since && membership.doubtedBy.size <= doubtedBy.size) continue;
+      membership.farSince = since;
+      membership.doubtedBy = doubtedBy;
+    }
+  }
+
+  /** The router has told other hosts that this worker is gone, and tells them that it is back: who is in which room, anew. */
+  announceAnew(): void {
+    for (const socket of this.sockets.values()) {
+      const rooms = [...socket.rooms.keys()].filter(
+        (room) => room !== socket.id || !this.worker.isOwnAddress(socket.id),
+      );
+      if (rooms.length > 0) this.#announce(socket, rooms);
+    }
+  }
+
+  /** What is sent from elsewhere is not certain to come, until that is said anew. */
+  forgetFar(): void {
+    for (const socket of this.sockets.values()) {
+      for (const [room, membership] of socket.rooms) {
+        if (room !== socket.id || !this.worker.isOwnAddress(socket.id)) membership.farSince = Number.POSITIVE_INFINITY;
+      }
+      this.worker.truth.recheck(socket);
     }
   }
 
   #add(socket: SocketRecord, room: RoomName): void {
-    socket.rooms.set(room, { certainSince: Number.POSITIVE_INFINITY });
+    socket.rooms.set(room, {
+      certainSince: Number.POSITIVE_INFINITY,
+      farSince: Number.POSITIVE_INFINITY,
+      doubtedBy: nobody,
+    });
     const members = this.rooms.get(room);
     if (members === undefined) this.rooms.set(room, new Set([socket]));
     else members.add(socket);
@@ -157,6 +193,8 @@ export class ModelAdapter implements SessionEndpoint, AdapterRecord {
     }
     this.worker.truth.noteDone(message, this);
   }
+
+  takeEmitterMessage(): void {}
 
   takeRequest(view: RoutedView, head: RequestHead): void {
     const { message, sockets } = this.#open(view);

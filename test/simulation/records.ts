@@ -6,6 +6,7 @@ export interface WorkerRecord {
   /** Slot and life, for people: `w2.3`. */
   readonly name: string;
   readonly place: string;
+  readonly hostKey: string;
   readonly adapters: readonly AdapterRecord[];
   /** Serves clients: alive, and said so. */
   readonly isServing: boolean;
@@ -25,6 +26,10 @@ export interface AdapterRecord {
 export interface Membership {
   /** Since when the application could know that the router knows: `await join` has come back. */
   certainSince: number;
+  /** The same of other hosts. */
+  farSince: number;
+  /** Keys of hosts that could not be waited for. */
+  doubtedBy: ReadonlySet<string>;
 }
 
 export class SocketRecord {
@@ -46,10 +51,13 @@ export class SocketRecord {
     return false;
   }
 
-  isCertainlyIn(rooms: Iterable<RoomName>, since: number): boolean {
+  /** Whether the router that a message is sent to must know that this socket is in one of the rooms. */
+  isCertainlyIn(rooms: Iterable<RoomName>, { sender, order, isAtRest }: Message): boolean {
+    const isFar = sender.hostKey !== this.adapter.worker.hostKey;
     for (const room of rooms) {
       const membership = this.rooms.get(room);
-      if (membership !== undefined && membership.certainSince <= since) return true;
+      if (membership === undefined || (isFar ? membership.farSince : membership.certainSince) > order) continue;
+      if (!isFar || isAtRest || !membership.doubtedBy.has(sender.hostKey)) return true;
     }
     return false;
   }
@@ -90,8 +98,12 @@ export class Message implements Selection {
   readonly doneBy = new Set<AdapterRecord>();
   /** The connection that it was written to. */
   connection: { readonly router: object } | undefined;
-  /** The router has put it into the outbox of somebody. */
+  /** The router has put it into the outbox of somebody, or into the session with a host. */
   isForwarded = false;
+  /** Router processes that have it, or had. */
+  readonly takenBy = new Set<object>();
+  /** Sent when everything was at rest: whatever was in doubt before is not any more. */
+  readonly isAtRest: boolean;
   /** It, or an answer to it, was given up. */
   isLossy = false;
   /** Emitted while there was no router to take it. */
@@ -111,6 +123,7 @@ export class Message implements Selection {
       | "isVolatile"
       | "order"
       | "sentMs"
+      | "isAtRest"
     >,
   ) {
     this.id = fields.id;
@@ -124,6 +137,7 @@ export class Message implements Selection {
     this.isVolatile = fields.isVolatile;
     this.order = fields.order;
     this.sentMs = fields.sentMs;
+    this.isAtRest = fields.isAtRest;
   }
 
   toString(): string {

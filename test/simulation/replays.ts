@@ -7,22 +7,27 @@ import { runSeed, type SeedResult } from "./run-seed.js";
 export interface Replay {
   readonly seed: number;
   readonly steps: number;
+  /** Several hosts instead of one. */
+  readonly isFleet?: boolean | undefined;
   /** Name of a rule that is broken on purpose. */
   readonly broken?: string | undefined;
 }
 
 export const usage =
-  "node --import tsx test/simulation/replay.ts --seed <number> --history <steps> [--broken <rule>] [--lines <count>] [--only <pattern>]";
+  "node --import tsx test/simulation/replay.ts --seed <number> --history <steps> [--fleet] [--broken <rule>] [--lines <count>] [--only <pattern>]";
 
 /** How many of the last events are shown. */
 const defaultLines = 40;
 /** Shorter histories that are tried when one fails: the shortest one that fails, too, is the easiest to read. */
 const shorterSteps = [10, 20, 40, 80, 120];
 
-export async function run({ seed, steps, broken }: Replay, writeTrace?: (line: string) => void): Promise<SeedResult> {
+export async function run(
+  { seed, steps, isFleet = false, broken }: Replay,
+  writeTrace?: (line: string) => void,
+): Promise<SeedResult> {
   const mend = broken === undefined ? undefined : findBrokenRule(broken).breakIt();
   try {
-    return await runSeed({ seed, steps, writeTrace });
+    return await runSeed({ seed, steps, isFleet, writeTrace });
   } finally {
     mend?.();
   }
@@ -58,9 +63,9 @@ async function describe(
   return { text, result };
 }
 
-function renderCommand({ seed, steps, broken }: Replay): string {
+function renderCommand({ seed, steps, isFleet, broken }: Replay): string {
   const rule = broken === undefined ? "" : ` --broken ${broken}`;
-  return `node --import tsx test/simulation/replay.ts --seed ${seed} --history ${steps}${rule}`;
+  return `node --import tsx test/simulation/replay.ts --seed ${seed} --history ${steps}${isFleet === true ? " --fleet" : ""}${rule}`;
 }
 
 /** Runs what a replay command says. @throws Error when it says nothing that can be run */
@@ -70,6 +75,7 @@ export async function replay(args: readonly string[]): Promise<{ text: string; r
     options: {
       seed: { type: "string" },
       history: { type: "string" },
+      fleet: { type: "boolean" },
       broken: { type: "string" },
       lines: { type: "string" },
       only: { type: "string" },
@@ -78,7 +84,7 @@ export async function replay(args: readonly string[]): Promise<{ text: string; r
   const [seed, steps, lines] = [values.seed, values.history ?? "200", values.lines ?? "60"].map(Number);
   if (!Number.isInteger(seed) || !Number.isInteger(steps) || !Number.isInteger(lines)) throw new Error(usage);
   return await describe(
-    { seed: seed as number, steps: steps as number, broken: values.broken },
+    { seed: seed as number, steps: steps as number, isFleet: values.fleet, broken: values.broken },
     { lines: lines as number, only: values.only === undefined ? undefined : new RegExp(values.only) },
   );
 }

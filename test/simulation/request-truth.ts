@@ -9,13 +9,15 @@ import type { VirtualTime } from "./virtual-time.js";
 /** What the judge of requests asks of the host. */
 export interface HostView {
   /** Why an answer of somebody may have been kept away since then; undefined when nothing happened. */
-  findExcuse(asker: WorkerRecord, sinceMs: number): string | undefined;
+  findExcuse(asker: WorkerRecord, openedMs: number, limitMs: number): string | undefined;
   lastResumedMs(worker: WorkerRecord): number;
   isAlive(worker: WorkerRecord): boolean;
   /** Whether the router was there since then, ran, and had all its workers for longer. */
-  isRouterSteadySince(timeMs: number): boolean;
-  /** Whether the router was not stopped since then: one that was has not yet heard who answers it again. */
-  hasRouterRunSince(timeMs: number): boolean;
+  isRouterSteadySince(asker: WorkerRecord, timeMs: number): boolean;
+  /** Whether nothing happened to somebody since `guardMs` before then, or on the way, for which he might not be asked. */
+  mustAnswer(asker: WorkerRecord, adapter: AdapterRecord, openedMs: number, guardMs: number): boolean;
+  /** Whether nothing happened on the way to other hosts since then. */
+  isBusSteadySince(timeMs: number): boolean;
 }
 
 /** A shorter time than this is too short for an answer. */
@@ -112,17 +114,17 @@ export class RequestTruth {
     this.complete++;
     const { message, answered, asker } = request;
     const since = request.openedMs - guardMs;
-    if (!message.sender.isSteadySince(since) || !this.#host.hasRouterRunSince(since)) return;
+    if (!message.sender.isSteadySince(since)) return;
     // Whoever stops to serve the namespace forgets who else does.
     if (!message.sender.adapters.includes(asker) || asker.openSinceMs > request.openedMs) return;
     const staying = request.requiredSockets.filter(({ adapter, id }) => adapter.sockets.has(id));
-    const certain = staying.filter((socket) => socket.isCertainlyIn(message.rooms, message.order));
+    const certain = staying.filter((socket) => socket.isCertainlyIn(message.rooms, message));
     for (const adapter of request.required) {
       if (answered.has(adapter.uid) || message.isLossy) continue;
       if (message.rooms.size > 0 && !certain.some((socket) => socket.adapter === adapter)) continue;
       const { worker } = adapter;
-      if (!worker.isSteadySince(since) || !worker.adapters.includes(adapter)) continue;
-      if (adapter.openSinceMs > since) continue;
+      if (!worker.adapters.includes(adapter)) continue;
+      if (!this.#host.mustAnswer(message.sender, adapter, request.openedMs, guardMs)) continue;
       this.#observer.fail(`${message} is complete without the answer of ${adapter.uid} on ${worker.name}`);
     }
     // Who joined an excepted room in the meantime need not be named.
@@ -149,7 +151,7 @@ export class RequestTruth {
     if (request.deadlineMs - request.openedMs < shortLimitMs) return "its time was short";
     if (request.message.isLossy) return "it, or an answer, was given up";
     if (request.silent.size > 0) return "somebody does not answer";
-    return this.#host.findExcuse(request.message.sender, request.openedMs);
+    return this.#host.findExcuse(request.message.sender, request.openedMs, request.deadlineMs - request.openedMs);
   }
 
   #checkLost({ message, openedMs }: SimulatedRequest): void {
@@ -159,12 +161,14 @@ export class RequestTruth {
   }
 
   /** A worker died a while ago: whoever waits for nobody else does not wait any more. */
-  checkNoneWaitsForDead(diedMs: number): void {
+  checkNoneWaitsForDead(diedMs: number, isMeant: (asker: WorkerRecord) => boolean): void {
     for (const request of this.#open.values()) {
       const { message, openedMs, required, answered } = request;
       const since = openedMs - guardMs;
       if (openedMs > diedMs || message.rooms.size > 0 || message.isLossy || request.silent.size > 0) continue;
-      if (!message.sender.isSteadySince(since) || !this.#host.isRouterSteadySince(since)) continue;
+      const { sender } = message;
+      if (!isMeant(sender) || !sender.isSteadySince(since) || !this.#host.isRouterSteadySince(sender, since)) continue;
+      if (!this.#host.isBusSteadySince(since)) continue;
       if (!required.every(({ uid, worker }) => answered.has(uid) || !this.#host.isAlive(worker))) continue;
       this.#observer.fail(`${message} still waits, ${(this.#time.nowMs - diedMs).toFixed(0)} ms after a death`);
     }

@@ -1,12 +1,15 @@
 /** Runs the history of one seed to its end and judges it. */
 
+import { busMessageKinds } from "../../src/protocol/bus-messages.js";
 import { requests } from "../../src/protocol/exchange-frames.js";
 import { checkAtRest } from "./final-checks.js";
 import { History } from "./history.js";
-import { SimulatedHost } from "./simulated-host.js";
+import { SimulatedFleet } from "./simulated-fleet.js";
 
 export interface SeedOptions {
   readonly seed: number;
+  /** Several hosts, and a bus between them. */
+  readonly isFleet: boolean;
   /** Steps of the history. */
   readonly steps: number;
   /** Gets a line for each thing that happens. */
@@ -24,55 +27,84 @@ export interface SeedResult {
 const healLimitMs = 30_000;
 /** The longest of: requests' limits, cooldown of leaves, expectation of a worker, farewells. */
 const settleMs = 6_500;
+/** In a fleet also: verdicts on hosts, heartbeats that tell of what was lost, what is sent again and asked for again. */
+const fleetSettleMs = 8_500;
+const silenceMs = 1_500;
+/** What is lost is sent again, more and more slowly. */
+const lastWordsMs = 500;
+const settleLimitMs = 30_000;
 /** Messages arrive; clients that missed some are sent away within a second, and their rooms are left after a cooldown. */
 const probeMs = 2_500;
 const restLimitMs = 1_000;
 
-export async function runSeed({ seed, steps, writeTrace }: SeedOptions): Promise<SeedResult> {
-  const host = new SimulatedHost(seed, writeTrace);
-  const history = new History(host);
-  const run = new Run(host);
-  await run.until(() => host.isHealthy, healLimitMs, "the host never starts");
+export async function runSeed({ seed, isFleet, steps, writeTrace }: SeedOptions): Promise<SeedResult> {
+  const fleet = new SimulatedFleet(seed, isFleet, writeTrace);
+  const history = new History(fleet);
+  const run = new Run(fleet);
+  await run.until(
+    () => fleet.isHealthy && fleet.livingHosts.length === fleet.hosts.length,
+    healLimitMs,
+    "the host never starts",
+  );
   let left = steps;
   const takeStep = (): void => {
     history.step();
-    if (--left > 0) host.time.after(history.chooseGapMs(), takeStep);
+    if (--left > 0) fleet.time.after(history.chooseGapMs(), takeStep);
   };
-  host.time.after(history.chooseGapMs(), takeStep);
+  fleet.time.after(history.chooseGapMs(), takeStep);
   await run.until(() => left === 0, Number.POSITIVE_INFINITY, "");
-  host.observer.log?.("the history ends");
-  await run.until(() => host.isHealthy, healLimitMs, "the host never heals");
-  await run.forMs(settleMs);
-  host.exactSinceMs = host.time.nowMs;
-  probe(host, history);
+  fleet.observer.log?.("the history ends");
+  if (fleet.bus !== undefined) fleet.bus.isMended = true;
+  await run.until(() => fleet.isHealthy, healLimitMs, "the host never heals");
+  await run.forMs(isFleet ? fleetSettleMs : settleMs);
+  if (isFleet) await checkSilence(fleet, run);
+  fleet.exactSinceMs = fleet.time.nowMs;
+  probe(fleet, history);
   await run.forMs(probeMs);
+  if (isFleet) await run.until(() => isSettled(fleet), settleLimitMs, "hosts never take what was sent to them");
+  if (isFleet) await run.forMs(lastWordsMs);
   // A ping, or its answer, may be on its way at any moment.
-  await run.until(() => isSilent(host), restLimitMs, "there is always something to write");
-  checkAtRest(host);
-  const { truth, observer, settings } = host;
+  await run.until(() => isSilent(fleet), restLimitMs, "there is always something to write");
+  checkAtRest(fleet);
+  const { truth, observer, settings } = fleet;
   return {
     violation: observer.violation,
     deliveries: truth.deliveries,
-    requests: host.requests.ended,
+    requests: fleet.requests.ended,
     profile: settings.profile,
   };
 }
 
-function isSilent(host: SimulatedHost): boolean {
-  return host.livingWorkers.every(({ session }) => !session.hasWrites && session.queuedBytes === 0);
+/** With nobody saying anything, hosts say that they live, and nothing else. */
+async function checkSilence(fleet: SimulatedFleet, run: Run): Promise<void> {
+  const published = new Map<number, number>();
+  fleet.published = published;
+  await run.forMs(silenceMs);
+  fleet.published = undefined;
+  for (const [kind, count] of published) {
+    if (kind !== busMessageKinds.heartbeat) fleet.observer.fail(`${count} messages of kind ${kind} on a bus at rest`);
+  }
+}
+
+function isSettled(fleet: SimulatedFleet): boolean {
+  return fleet.livingHosts.every(({ router }) => router?.core.bus?.isSettled === true);
+}
+
+function isSilent(fleet: SimulatedFleet): boolean {
+  return fleet.livingWorkers.every(({ session }) => !session.hasWrites && session.queuedBytes === 0);
 }
 
 /** Everybody sends to every room, and asks everybody: all of it has to arrive now. */
-function probe(host: SimulatedHost, history: History): void {
-  if (host.observer.violation !== undefined) return;
+function probe(fleet: SimulatedFleet, history: History): void {
+  if (fleet.observer.violation !== undefined) return;
   const nobody = new Set<never>();
   const rooms = new Set(
-    host.livingWorkers.flatMap((worker) => worker.adapters.flatMap((adapter) => [...adapter.rooms.keys()])),
+    fleet.livingWorkers.flatMap((worker) => worker.adapters.flatMap((adapter) => [...adapter.rooms.keys()])),
   );
-  for (const worker of host.livingWorkers) {
+  for (const worker of fleet.livingWorkers) {
     for (const adapter of worker.adapters) {
       for (const room of rooms) {
-        if (host.random.chance(0.15))
+        if (fleet.random.chance(0.15))
           history.applications.emit(worker, adapter, { rooms: new Set([room]), except: nobody }, false, []);
       }
       history.applications.emit(worker, adapter, { rooms: nobody, except: nobody }, false, []);
@@ -82,36 +114,36 @@ function probe(host: SimulatedHost, history: History): void {
 }
 
 class Run {
-  readonly #host: SimulatedHost;
+  readonly #fleet: SimulatedFleet;
 
-  constructor(host: SimulatedHost) {
-    this.#host = host;
+  constructor(fleet: SimulatedFleet) {
+    this.#fleet = fleet;
   }
 
   async forMs(durationMs: number): Promise<void> {
-    const endMs = this.#host.time.nowMs + durationMs;
-    await this.until(() => this.#host.time.nowMs >= endMs, Number.POSITIVE_INFINITY, "");
+    const endMs = this.#fleet.time.nowMs + durationMs;
+    await this.until(() => this.#fleet.time.nowMs >= endMs, Number.POSITIVE_INFINITY, "");
   }
 
   async until(isReached: () => boolean, limitMs: number, otherwise: string): Promise<void> {
-    const host = this.#host;
-    const endMs = host.time.nowMs + limitMs;
-    while (host.observer.violation === undefined && !isReached()) {
-      if (host.time.nowMs > endMs) {
-        host.observer.fail(otherwise);
+    const fleet = this.#fleet;
+    const endMs = fleet.time.nowMs + limitMs;
+    while (fleet.observer.violation === undefined && !isReached()) {
+      if (fleet.time.nowMs > endMs) {
+        fleet.observer.fail(otherwise);
         return;
       }
       this.#step();
       // Promises of joins are resolved between two moments.
-      if (host.pendingJoins > 0) await Promise.resolve();
+      if (fleet.pendingJoins > 0) await Promise.resolve();
     }
   }
 
   #step(): void {
     try {
-      this.#host.time.step();
+      this.#fleet.time.step();
     } catch (error) {
-      this.#host.observer.fail(`thrown: ${error instanceof Error ? error.stack : String(error)}`);
+      this.#fleet.observer.fail(`thrown: ${error instanceof Error ? error.stack : String(error)}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What one seed is made of: sizes, limits, delays, and how often what happens. All chosen by the seed. */
 
+import type { FleetSettings } from "./fleet-settings.js";
 import type { SeededRandom } from "./seeded-random.js";
 import type { WireSettings } from "./simulated-connection.js";
 
@@ -19,13 +20,23 @@ export interface StepWeights {
   readonly stopWorker: number;
   readonly stopRouter: number;
   readonly cut: number;
+  /** Of the bus: of one host, and of all at the same time. */
+  readonly cutBus: number;
+  readonly restartBus: number;
+  readonly killHost: number;
+  readonly leaveHost: number;
 }
 
 export type StepName = keyof StepWeights;
 
 export interface SimulationSettings {
   readonly profile: string;
+  /** Of each host. */
   readonly workers: number;
+  /** How many times as long as usual there is between two steps. */
+  readonly pace: number;
+  /** Undefined for a host that stays alone. */
+  readonly fleet: FleetSettings | undefined;
   readonly namespaces: readonly string[];
   /** Shared rooms: besides these, sockets join rooms named by others' ids. */
   readonly rooms: readonly (string | number)[];
@@ -42,12 +53,11 @@ export const joinLimitMs = 1_000;
 export const stalledAfterMs = 2_000;
 export const expectBackMs = 3_000;
 export const tickIntervalMs = 500;
-export const hostKey = "simu";
 
 /** Pairs that look alike and are not the same; what is not ASCII; numbers that are the same and do not look it. */
-const fewRooms = ["red", "blue", "1", 1, "2", 2, 0.5, "grün", Number.NaN, "half \ud83d"] as const;
+export const fewRooms = ["red", "blue", "1", 1, "2", 2, 0.5, "grün", Number.NaN, "half \ud83d"] as const;
 
-const calmWeights: StepWeights = {
+export const calmWeights: StepWeights = {
   connect: 14,
   disconnect: 5,
   join: 16,
@@ -62,6 +72,10 @@ const calmWeights: StepWeights = {
   stopWorker: 0,
   stopRouter: 0,
   cut: 0,
+  cutBus: 0,
+  restartBus: 0,
+  killHost: 0,
+  leaveHost: 0,
 };
 
 const profiles: readonly { readonly name: string; readonly weights: Partial<StepWeights> }[] = [
@@ -88,6 +102,8 @@ export function chooseSettings(random: SeededRandom): SimulationSettings {
   return {
     profile: `${profile.name}${isTight ? ", tight" : ""}${isFlooding ? ", flooding" : ""}${isSlow ? ", slow" : ""}`,
     workers: random.chance(0.7) ? 4 : random.whole(2, 6),
+    pace: 1,
+    fleet: undefined,
     namespaces: ["/", "/chat", "/näme"].slice(0, random.whole(1, 3)),
     rooms: isFlooding ? [...fewRooms, ...manyRooms] : fewRooms.slice(0, random.whole(3, fewRooms.length)),
     wire: {

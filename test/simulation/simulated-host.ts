@@ -1,77 +1,144 @@
 /** One host: a router, workers, and the supervisor that starts them again and tells the router of them; all on virtual time. */
 
 import { encodePlace } from "../../src/address/address.js";
+import type { BusNote } from "../../src/router/host-bus/bus-effects.js";
+import type { HostPort } from "../../src/router/host-bus/host-port.js";
 import type { Port } from "../../src/router/port.js";
-import { Observer } from "./observer.js";
+import type { Observer } from "./observer.js";
 import type { AdapterRecord, Message, WorkerRecord } from "./records.js";
-import { type HostView, RequestTruth } from "./request-truth.js";
-import { SeededRandom } from "./seeded-random.js";
-import {
-  chooseSettings,
-  expectBackMs,
-  hostKey,
-  type SimulationSettings,
-  stalledAfterMs,
-  tickIntervalMs,
-} from "./settings.js";
+import type { RequestTruth } from "./request-truth.js";
+import type { SeededRandom } from "./seeded-random.js";
+import { expectBackMs, type SimulationSettings, stalledAfterMs, tickIntervalMs } from "./settings.js";
+import type { SimulatedBus } from "./simulated-bus.js";
 import { SimulatedConnection } from "./simulated-connection.js";
 import { type RouterSurroundings, SimulatedRouter } from "./simulated-router.js";
 import { SimulatedWorker, type WorkerSurroundings } from "./simulated-worker.js";
 import { Supervisor } from "./supervisor.js";
-import { Truth } from "./truth.js";
-import { VirtualTime } from "./virtual-time.js";
+import type { Truth } from "./truth.js";
+import type { VirtualTime } from "./virtual-time.js";
 import type { WorkerChannel } from "./worker-channel.js";
 
-/** News of a death has come to everybody who runs, however slow the wire is. */
-const newsLimitMs = 800;
-
-export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, HostView {
-  readonly time = new VirtualTime();
+/** What a host finds around it. */
+export interface HostSurroundings {
+  readonly time: VirtualTime;
   readonly random: SeededRandom;
   readonly settings: SimulationSettings;
   readonly observer: Observer;
   readonly truth: Truth;
   readonly requests: RequestTruth;
+  /** Undefined for a host that stays alone. */
+  readonly bus: SimulatedBus | undefined;
+  readonly otherHosts: (host: SimulatedHost) => readonly SimulatedHost[];
+  noteWelcome(worker: SimulatedWorker): void;
+  /** From when on nobody is to get what he does not want. */
+  readonly exactSinceMs: number;
+  /** Workers of a host have died: whoever asked them is to hear of it. */
+  noteDeath(host: SimulatedHost): void;
+  notePublished(channel: string, payload: Buffer): void;
+  /** A host has left, and said so. */
+  noteBye(host: SimulatedHost): void;
+}
+
+/** This long after a host was known again, and reachable, it may not know what was not waited for. */
+const doubtMs = 6_000;
+const nobody: ReadonlySet<string> = new Set();
+
+export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
+  readonly hostKey: string;
+  readonly prefix: string;
   /** By slot; undefined between a death and the next life. */
   readonly workers: (SimulatedWorker | undefined)[] = [];
   router: SimulatedRouter | undefined;
   /** What happened to it so far, which decides what may be counted exactly. */
   faults = 0;
-  noteWelcome: (worker: SimulatedWorker) => void = () => {};
-  /** From when on nobody is to get what he does not want. */
-  exactSinceMs = Number.POSITIVE_INFINITY;
-  readonly #supervisor: Supervisor;
+  /** Not started, dead as a whole, or leaving. */
+  isAway = true;
+  isLeaving = false;
+  /** When something last happened that may keep messages from or to other hosts away. */
+  busDisturbedMs = 0;
+  /** Its connection to the bus: cut until then. */
+  cutUntilMs = 0;
+  #cutMs = 0;
+  readonly #fleet: HostSurroundings;
+  #supervisor: Supervisor;
+  /** Counts its lives: what was planned in one does not happen in the next. */
+  #run = 0;
   readonly #lives: number[] = [];
   #routerLives = 0;
   #lastConnectionId = 0;
   /** When a router was last missing, stopped, or new. */
   #routerDisturbedMs = 0;
   #routerResumedMs = 0;
+  /** When another host was last not waited for. */
+  readonly #doubtedMs = new Map<string, number>();
 
-  constructor(seed: number, writeTrace: ((line: string) => void) | undefined) {
-    this.random = new SeededRandom(seed);
-    this.settings = chooseSettings(this.random);
-    this.observer = new Observer(this.time, writeTrace);
-    this.truth = new Truth(this.observer);
-    this.requests = new RequestTruth(this.time, this.observer, this);
+  /** @param hostKey of the only host, or of one of several */
+  constructor(fleet: HostSurroundings, hostKey: string) {
+    this.#fleet = fleet;
+    this.hostKey = hostKey;
+    this.prefix = fleet.bus === undefined ? "" : `${hostKey}/`;
+    this.#supervisor = new Supervisor(fleet.time, fleet.random);
+  }
+
+  start(): void {
+    this.isAway = false;
+    this.isLeaving = false;
+    this.#run++;
     this.#supervisor = new Supervisor(this.time, this.random);
-    this.observer.log?.(`seed ${seed}: ${JSON.stringify(this.settings)}`);
+    this.observer.log?.(`host ${this.hostKey} starts (${this.instance})`);
     this.#spawnRouter();
     for (let slot = 0; slot < this.settings.workers; slot++) this.#spawnWorker(slot);
+  }
+
+  get instance(): string {
+    return `${this.hostKey} run ${this.#run}`;
+  }
+
+  get time(): VirtualTime {
+    return this.#fleet.time;
+  }
+
+  get random(): SeededRandom {
+    return this.#fleet.random;
+  }
+
+  get settings(): SimulationSettings {
+    return this.#fleet.settings;
+  }
+
+  get observer(): Observer {
+    return this.#fleet.observer;
+  }
+
+  get truth(): Truth {
+    return this.#fleet.truth;
+  }
+
+  get requests(): RequestTruth {
+    return this.#fleet.requests;
+  }
+
+  get bus(): SimulatedBus | undefined {
+    return this.#fleet.bus;
+  }
+
+  /** What is planned for this life of the host. */
+  #after(delayMs: number, run: () => void): void {
+    const life = this.#run;
+    this.time.after(delayMs, () => {
+      if (life === this.#run && !this.isAway) run();
+    });
   }
 
   get livingWorkers(): SimulatedWorker[] {
     return this.workers.filter((worker) => worker !== undefined);
   }
 
-  get pendingJoins(): number {
-    return this.workers.reduce((sum, worker) => sum + (worker?.pendingJoins ?? 0), 0);
-  }
-
   /** Everybody runs, serves, and is connected to a router that knows all. */
   get isHealthy(): boolean {
     const { router } = this;
     if (router === undefined || router.process.stoppedSinceMs !== undefined) return false;
+    if (this.bus !== undefined && (router.core.bus?.hasJoined !== true || !this.isOnBus)) return false;
     for (let slot = 0; slot < this.settings.workers; slot++) {
       const worker = this.workers[slot];
       if (worker?.isServing !== true || worker.process.stoppedSinceMs !== undefined) return false;
@@ -80,12 +147,17 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     return true;
   }
 
+  get isOnBus(): boolean {
+    const { carrier } = this.router ?? {};
+    return carrier?.isUp === true && carrier.client.connection !== undefined;
+  }
+
   // Processes that start.
 
   #spawnWorker(slot: number): void {
     const life = (this.#lives[slot] ?? 0) + 1;
     this.#lives[slot] = life;
-    const worker = new SimulatedWorker(this, slot, encodePlace({ hostKey, workerSlot: slot }), life);
+    const worker = new SimulatedWorker(this, slot, encodePlace({ hostKey: this.hostKey, workerSlot: slot }), life);
     this.workers[slot] = worker;
     this.observer.log?.(`${worker.name} starts`);
     for (const namespace of this.settings.namespaces) {
@@ -97,15 +169,16 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
   #spawnRouter(): void {
     const router = new SimulatedRouter(this, ++this.#routerLives);
     this.router = router;
-    this.#routerDisturbedMs = this.time.nowMs;
+    this.#disturbRouter();
     this.#supervisor.startRouter(router, (places) => {
       this.observer.log?.(`${router.incarnation} listens, and expects ${places.join(" ")}`);
+      if (this.bus !== undefined) this.connectBus();
     });
   }
 
   noteReady(worker: SimulatedWorker): void {
     this.observer.log?.(`${worker.name} is ready`);
-    this.time.after(this.random.between(0, 2), () => {
+    this.#after(this.random.between(0, 2), () => {
       if (!worker.process.isAlive) return;
       this.#supervisor.add(worker.place);
     });
@@ -120,11 +193,14 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     this.faults++;
     worker.kill();
     this.workers[slot] = undefined;
-    const diedMs = this.time.nowMs;
-    this.time.after(newsLimitMs, () => this.requests.checkNoneWaitsForDead(diedMs));
-    this.time.after(this.random.between(0, 20), () => {
+    this.#fleet.noteDeath(this);
+    if (this.isLeaving) return;
+    this.#after(this.random.between(0, 20), () => {
+      if (this.isLeaving) return;
       this.#supervisor.remove(worker.place);
-      this.time.after(this.random.between(30, 500), () => this.#spawnWorker(slot));
+      this.#after(this.random.between(30, 500), () => {
+        if (!this.isLeaving) this.#spawnWorker(slot);
+      });
     });
   }
 
@@ -135,10 +211,167 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     this.faults++;
     this.router = undefined;
     this.#supervisor.noteRouterEnded();
-    this.#routerDisturbedMs = this.time.nowMs;
+    this.#disturbRouter();
     router.kill();
     this.truth.releaseRouter(router.process);
-    this.time.after(this.random.between(0, this.random.chance(0.2) ? 1_500 : 200), () => this.#spawnRouter());
+    this.truth.releaseTaken(router.process, this.hostKey);
+    // What waits for the next router, that may pass on before it knows of other hosts.
+    this.truth.releaseFar(this.hostKey);
+    if (this.isAway || this.isLeaving) return;
+    this.#after(this.random.between(0, this.random.chance(0.2) ? 1_500 : 200), () => {
+      if (!this.isLeaving) this.#spawnRouter();
+    });
+  }
+
+  #disturbRouter(): void {
+    this.#routerDisturbedMs = this.time.nowMs;
+    this.busDisturbedMs = this.time.nowMs;
+  }
+
+  /** All of it at once, without a word. */
+  kill(): void {
+    if (this.isAway) return;
+    this.observer.log?.(`host ${this.hostKey} is killed`);
+    this.isAway = true;
+    this.isLeaving = false;
+    for (let slot = 0; slot < this.workers.length; slot++) this.killWorker(slot);
+    this.killRouter();
+    this.busDisturbedMs = this.time.nowMs;
+  }
+
+  /** Its workers end, what they said is passed on, and the bus is told. */
+  leave(): void {
+    if (this.isAway || this.isLeaving) return;
+    this.observer.log?.(`host ${this.hostKey} leaves`);
+    this.isLeaving = true;
+    for (let slot = 0; slot < this.workers.length; slot++) this.killWorker(slot);
+    const endMs = this.time.nowMs + 1_000;
+    this.#after(200, () => this.#leaveWhenSettled(endMs));
+  }
+
+  #leaveWhenSettled(endMs: number): void {
+    const { router } = this;
+    if (router === undefined || router.process.stoppedSinceMs !== undefined) {
+      this.kill();
+      return;
+    }
+    if (router.core.bus?.isSettled !== true && this.time.nowMs < endMs) {
+      this.#after(20, () => this.#leaveWhenSettled(endMs));
+      return;
+    }
+    this.observer.log?.(`host ${this.hostKey} says bye`);
+    router.core.bus?.leave();
+    this.#fleet.noteBye(this);
+    router.carrier?.giveUpAll();
+    this.isAway = true;
+    this.busDisturbedMs = this.time.nowMs;
+    this.router = undefined;
+    this.#supervisor.noteRouterEnded();
+    // What has been published is on its way.
+    this.time.after(2 * (this.settings.fleet?.wire.delayMs ?? 0) + 1, () => router.kill());
+  }
+
+  // The bus.
+
+  cutBus(forMs: number): void {
+    const { router } = this;
+    if (router?.carrier === undefined || this.isAway) return;
+    this.observer.log?.(`the bus of ${this.hostKey} is cut for ${forMs.toFixed(0)} ms`);
+    this.busDisturbedMs = this.time.nowMs;
+    this.#cutMs = this.time.nowMs;
+    const noticedAfterMs = this.random.chance(0.7) ? this.random.between(0, 2) : this.random.between(0, 3_000);
+    this.cutUntilMs = Math.max(this.cutUntilMs, this.time.nowMs + Math.max(forMs, noticedAfterMs + 20));
+    if (router.carrier.client.connection !== undefined) router.carrier.disconnect(noticedAfterMs);
+    this.connectBus();
+  }
+
+  /** When it can. */
+  connectBus(): void {
+    this.#after(Math.max(this.cutUntilMs - this.time.nowMs, 0) + this.random.between(1, 60), () => {
+      const { router } = this;
+      if (router?.isListening !== true || router.carrier?.client.connection !== undefined) return;
+      if (this.time.nowMs < this.cutUntilMs) this.connectBus();
+      else router.carrier?.connect();
+    });
+  }
+
+  noteBus(note: BusNote): void {
+    this.observer.log?.(`${this.hostKey} notes ${JSON.stringify(note)}`);
+    // What is said of those who are away comes late, and is true.
+    const isOfAway =
+      "hostKey" in note && this.#fleet.otherHosts(this).some((other) => other.isAway && other.hostKey === note.hostKey);
+    if (!isOfAway) this.busDisturbedMs = this.time.nowMs;
+    switch (note.type) {
+      case "host-up":
+      case "host-back":
+      case "host-unreachable":
+      case "host-restarted":
+        this.#doubtedMs.set(note.hostKey, this.time.nowMs);
+        break;
+      case "host-gone":
+      case "host-left":
+        this.truth.releaseFar(this.hostKey, note.hostKey);
+        break;
+      case "missed-of-host":
+        this.noteUnsent(undefined);
+        break;
+      case "unreadable":
+        this.observer.fail(`${this.hostKey} cannot read a message of the bus: ${note.reason}`);
+        break;
+      case "clash":
+      case "incompatible":
+      case "too-many-hosts":
+        this.observer.fail(`${this.hostKey} notes ${JSON.stringify(note)}`);
+        break;
+      default:
+    }
+  }
+
+  notePublished(channel: string, payload: Buffer): void {
+    this.#fleet.notePublished(channel, payload);
+  }
+
+  noteSent(messageId: number): void {
+    const message = this.truth.messages[messageId];
+    if (message !== undefined) message.isForwarded = true;
+  }
+
+  noteGivenUpFor(hostKey: string, messageId: number): void {
+    const message = this.truth.messages[messageId];
+    if (message === undefined) return;
+    message.isLossy = true;
+    this.observer.log?.(`${this.hostKey} gives up ${message} for ${hostKey}`);
+    for (const other of this.#fleet.otherHosts(this)) {
+      if (other.hostKey !== hostKey) continue;
+      for (const worker of other.livingWorkers) this.truth.releaseFor(message, worker);
+    }
+  }
+
+  /** What this router knows of another host in its present life. */
+  findHost(other: SimulatedHost): HostPort | undefined {
+    const port = this.router?.core.bus?.hosts.find((host) => host.hostKey === other.hostKey);
+    return port !== undefined && other.hasRouter(port.incarnation) ? port : undefined;
+  }
+
+  /** Whether its router, or its way to the bus, was another one. */
+  isDisturbedSince(timeMs: number): boolean {
+    return !this.hasRouterRunSince(timeMs) || this.#routerDisturbedMs >= timeMs || this.#cutMs >= timeMs;
+  }
+
+  /** Whether one of the routers of its present life has, or had, this incarnation. */
+  hasRouter(incarnation: string): boolean {
+    return incarnation.startsWith(`${this.instance} `);
+  }
+
+  /** Hosts that its router does not know or does not wait for, or did not until a moment ago. */
+  get doubtedBy(): ReadonlySet<string> {
+    if (this.bus === undefined) return nobody;
+    const { nowMs } = this.time;
+    const doubted = this.#fleet.otherHosts(this).filter((other) => {
+      const port = this.findHost(other);
+      return port?.isReachable !== true || (this.#doubtedMs.get(other.hostKey) ?? -doubtMs) + doubtMs > nowMs;
+    });
+    return doubted.length === 0 ? nobody : new Set(doubted.map(({ hostKey }) => hostKey));
   }
 
   stopWorker(slot: number, forMs: number): void {
@@ -158,12 +391,12 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     if (router === undefined || router.process.stoppedSinceMs !== undefined) return;
     this.observer.log?.(`${router.incarnation} stops for ${forMs.toFixed(0)} ms`);
     router.process.stop();
-    this.#routerDisturbedMs = this.time.nowMs;
+    this.#disturbRouter();
     this.time.after(forMs, () => {
       this.observer.log?.(`${router.incarnation} goes on`);
       router.process.resume();
       this.#routerResumedMs = this.time.nowMs;
-      if (this.router === router) this.#routerDisturbedMs = this.time.nowMs;
+      if (this.router === router) this.#disturbRouter();
     });
   }
 
@@ -198,11 +431,15 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     connection.isBroken = true;
     // What the router has forwarded is on its way without the sender.
     this.truth.releaseConnection(connection);
+    if (connection.router !== this.router?.process) return;
+    for (const worker of this.livingWorkers) if (worker.connection === connection) worker.forgetFar();
   }
 
   noteForwarded(messageId: number): void {
     const message = this.truth.messages[messageId];
-    if (message !== undefined) message.isForwarded = true;
+    if (message === undefined) return;
+    message.isForwarded = true;
+    if (this.router !== undefined) message.takenBy.add(this.router.process);
   }
 
   noteGivenUp(place: string, messageId: number): void {
@@ -217,7 +454,8 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     this.workers.find((worker) => worker?.place === place)?.toldLosses.push(frames);
   }
 
-  noteUnsent(place: string): void {
+  /** @param place of the worker that has lost it; undefined: another host has */
+  noteUnsent(place: string | undefined): void {
     for (const worker of this.livingWorkers) {
       if (worker.place !== place && this.#findOwnPort(worker) !== undefined) worker.othersLosses++;
     }
@@ -227,19 +465,24 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     for (const worker of this.livingWorkers) {
       if (worker.place !== place) continue;
       worker.disturb();
+      worker.forgetFar();
       this.truth.releaseWorker(worker);
     }
   }
 
   /** At rest, a worker gets what its sockets want, and what is addressed to it. */
   noteUnwanted(worker: SimulatedWorker, message: Message): void {
-    if (message.rooms.size === 0 || !worker.isSteadySince(this.exactSinceMs)) return;
-    if (message.sentMs < this.exactSinceMs || this.router?.findPort(worker.place)?.isFlooded === true) return;
+    if (message.rooms.size === 0 || !worker.isSteadySince(this.#fleet.exactSinceMs)) return;
+    if (message.sentMs < this.#fleet.exactSinceMs || this.router?.findPort(worker.place)?.isFlooded === true) return;
     for (const room of message.rooms) {
       if (typeof room === "string" && room.includes(worker.place)) return;
       if (worker.adapters.some((adapter) => adapter.namespace === message.namespace && adapter.rooms.has(room))) return;
     }
     this.observer.fail(`${message} was sent to ${worker.name}, which has nobody in its rooms`);
+  }
+
+  noteWelcome(worker: SimulatedWorker): void {
+    this.#fleet.noteWelcome(worker);
   }
 
   /** Whether the router would send something to this adapter: at once, or when its worker is back. */
@@ -262,14 +505,6 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
 
   // What the judge of requests asks.
 
-  lastResumedMs(worker: WorkerRecord): number {
-    return this.#find(worker)?.lastResumedMs ?? 0;
-  }
-
-  isAlive(worker: WorkerRecord): boolean {
-    return this.#find(worker) !== undefined;
-  }
-
   isRouterSteadySince(timeMs: number): boolean {
     return this.hasRouterRunSince(timeMs) && this.#routerDisturbedMs + expectBackMs + tickIntervalMs < timeMs;
   }
@@ -282,9 +517,9 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings, Ho
     return this.livingWorkers.find((worker) => worker === record);
   }
 
-  findExcuse(asker: WorkerRecord, sinceMs: number): string | undefined {
-    if (!asker.isSteadySince(sinceMs - 1_000)) return "its worker was disturbed";
-    if (!this.isRouterSteadySince(sinceMs)) return "the router was disturbed";
+  /** Why answers of its workers may have been kept away since then. */
+  findExcuse(sinceMs: number): string | undefined {
+    if (!this.isRouterSteadySince(sinceMs)) return "a router was disturbed";
     for (const worker of this.livingWorkers) {
       if (worker.bornMs > sinceMs || worker.isSteadySince(sinceMs - 1_000)) continue;
       const { stoppedSinceMs } = worker.process;

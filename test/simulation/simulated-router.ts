@@ -7,11 +7,15 @@ import type { RouterNote } from "../../src/router/router-effects.js";
 import type { Observer } from "./observer.js";
 import { OutboxShadow, watchOutbox } from "./outbox-shadow.js";
 import type { SeededRandom } from "./seeded-random.js";
-import { expectBackMs, hostKey, type SimulationSettings, stalledAfterMs, tickIntervalMs } from "./settings.js";
+import { expectBackMs, type SimulationSettings, stalledAfterMs, tickIntervalMs } from "./settings.js";
+import type { SimulatedBus } from "./simulated-bus.js";
+import { type CarrierSurroundings, SimulatedCarrier } from "./simulated-carrier.js";
 import type { ConnectionSide, SimulatedConnection } from "./simulated-connection.js";
 import { SimulatedProcess, type VirtualTime } from "./virtual-time.js";
 
-export interface RouterSurroundings {
+export interface RouterSurroundings extends CarrierSurroundings {
+  readonly instance: string;
+  readonly bus: SimulatedBus | undefined;
   readonly time: VirtualTime;
   readonly random: SeededRandom;
   readonly settings: SimulationSettings;
@@ -60,6 +64,7 @@ export class RouterEnd implements ConnectionSide {
 export class SimulatedRouter {
   readonly core: RouterCore;
   readonly process: SimulatedProcess;
+  readonly carrier: SimulatedCarrier | undefined;
   readonly #shadowByPort = new Map<Port, OutboxShadow>();
   readonly incarnation: string;
   /** Frames lost by ports that are gone. */
@@ -74,8 +79,12 @@ export class SimulatedRouter {
   constructor(host: RouterSurroundings, life: number) {
     this.#host = host;
     this.process = new SimulatedProcess(host.time);
-    this.incarnation = `router ${life}`;
-    const { settings } = host;
+    const { settings, hostKey, instance, bus, random } = host;
+    this.incarnation = bus === undefined ? `router ${life}` : `${instance} router ${life}`;
+    const { fleet } = settings;
+    if (fleet !== undefined && bus !== undefined) {
+      this.carrier = new SimulatedCarrier(host, bus, this.process);
+    }
     const limit = settings.routerOutboxBytes;
     this.core = new RouterCore(
       {
@@ -91,7 +100,14 @@ export class SimulatedRouter {
         closeAfterWrite: (id) => this.#closeAfterWrite(this.#ends.get(id)),
         note: (note) => this.#note(note),
       },
+      fleet === undefined || this.carrier === undefined
+        ? undefined
+        : {
+            settings: { ...fleet.bus, name: `machine of ${hostKey}`, instance, firstSnapshotId: random.below(2 ** 32) },
+            effects: this.carrier.effects,
+          },
     );
+    this.carrier?.start(this.core);
   }
 
   get nowMs(): number {
@@ -127,6 +143,7 @@ export class SimulatedRouter {
   #planTick(): void {
     this.process.after(tickIntervalMs, () => {
       this.core.tick(this.nowMs);
+      this.carrier?.plan();
       this.#planTick();
     });
   }
@@ -134,6 +151,7 @@ export class SimulatedRouter {
   kill(): void {
     this.isListening = false;
     this.process.kill();
+    this.carrier?.end();
     for (const connection of this.#connections) {
       this.#host.noteBroken(connection);
       connection.endByRouter(true);

@@ -35,6 +35,11 @@ export interface WorkerSurroundings {
   noteReady(worker: SimulatedWorker): void;
   noteWelcome(worker: SimulatedWorker): void;
   noteUnwanted(worker: SimulatedWorker, message: Message): void;
+  readonly hostKey: string;
+  /** Of names, for people: which host it is. */
+  readonly prefix: string;
+  /** Hosts that may not know what the router knows. */
+  readonly doubtedBy: ReadonlySet<string>;
 }
 
 /** A worker serves clients although no router is there, after this long. */
@@ -61,10 +66,11 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
   readonly #channel: WorkerChannel;
   readonly #waits: WorkerWaits;
   #disturbedMs: number;
+  #isFarForgotten = false;
 
   constructor(host: WorkerSurroundings, slot: number, place: string, life: number) {
     this.#host = host;
-    this.name = `w${slot}.${life}`;
+    this.name = `${host.prefix}w${slot}.${life}`;
     this.place = place;
     this.slot = slot;
     this.truth = host.truth;
@@ -99,6 +105,14 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
 
   get connection(): SimulatedConnection | undefined {
     return this.#channel.connection;
+  }
+
+  get hostKey(): string {
+    return this.#host.hostKey;
+  }
+
+  get doubtedBy(): ReadonlySet<string> {
+    return this.#host.doubtedBy;
   }
 
   get random(): SeededRandom {
@@ -170,6 +184,12 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
   isSteadySince(timeMs: number): boolean {
     if (!this.process.isAlive || this.process.stoppedSinceMs !== undefined) return false;
     return this.toldLosses.length === 0 && this.othersLosses === 0 && this.#disturbedMs < timeMs;
+  }
+
+  /** The router has let go of it, and told the other hosts so. */
+  forgetFar(): void {
+    this.#isFarForgotten = true;
+    for (const adapter of this.adapters) adapter.forgetFar();
   }
 
   // Namespaces.
@@ -254,6 +274,8 @@ export class SimulatedWorker implements AdapterSurroundings, ChannelOwner {
     switch (note.type) {
       case "welcome":
         this.process.after(random.between(0, 20), () => this.#becomeReady());
+        if (this.#isFarForgotten) for (const adapter of this.adapters) adapter.announceAnew();
+        this.#isFarForgotten = false;
         this.#host.noteWelcome(this);
         break;
       case "missed": {

@@ -113,9 +113,26 @@ export class Truth {
     this.#releaseAll((message) => message.connection?.router === router);
   }
 
-  #releaseAll(isLost: (message: Message) => boolean): void {
+  /** What a router had taken may be lost to workers of its host, whoever sent it. */
+  releaseTaken(router: object, hostKey: string): void {
+    this.#releaseAll(
+      (message) => message.takenBy.has(router),
+      (worker) => worker.hostKey === hostKey,
+    );
+  }
+
+  /** What workers of one host sent is not certain to reach others: one, or all. */
+  releaseFar(fromKey: string, toKey?: string): void {
+    this.#releaseAll(
+      (message) => message.sender.hostKey === fromKey,
+      ({ hostKey }) => (toKey === undefined ? hostKey !== fromKey : hostKey === toKey),
+    );
+  }
+
+  #releaseAll(isLost: (message: Message) => boolean, isMeant: (worker: WorkerRecord) => boolean = () => true): void {
     for (const message of this.#owing) {
       for (const [socket, via] of message.owedTo) {
+        if (!isMeant(socket.adapter.worker)) continue;
         if (isLost(message) || via.some(isLost)) this.#release(message, socket);
       }
     }
@@ -135,16 +152,17 @@ export class Truth {
     if (message.isVolatile && message.hadNoRouter) {
       this.#observer.fail(`${message} is volatile, was sent without a router, and was kept`);
     }
-    this.#checkOrder(message, lastSequences, `the adapter ${adapter.uid}`);
+    this.#checkOrder(message, lastSequences, adapter.worker, `the adapter ${adapter.uid}`);
   }
 
   /** A socket gets a message. */
   deliver(message: Message, socket: SocketRecord): void {
     this.deliveries++;
-    this.#checkOrder(message, socket.lastSequences, `socket ${socket.id} on ${socket.adapter.worker.name}`);
+    this.#checkOrder(message, socket.lastSequences, socket.adapter.worker, describe(socket));
     if (!socket.isSelected(message))
       this.#observer.fail(`${message} was delivered to ${socket.id}, which is not selected`);
     if (message.owedTo.has(socket)) this.#release(message, socket);
+    if (message.isVolatile) return;
     for (const other of socket.owed) {
       if (other.sender === message.sender && other.lane === message.lane && other.sequence < message.sequence) {
         this.#observer.fail(`${other} was not delivered to ${describe(socket)}: ${message} came, which was sent later`);
@@ -152,12 +170,19 @@ export class Truth {
     }
   }
 
-  #checkOrder(message: Message, lastSequences: Map<string, number>, receiver: string): void {
-    const key = `${message.lane} ${message.sender.name}`;
+  /** Between hosts, what is volatile overtakes what has to be sent again; nothing overtakes it. */
+  #checkOrder(message: Message, lastSequences: Map<string, number>, worker: WorkerRecord, receiver: string): void {
+    const { sequence, sender, lane, isVolatile } = message;
+    const key = `${lane} ${sender.name}`;
+    const volatileKey = `volatile ${key}`;
     const last = lastSequences.get(key) ?? 0;
-    if (message.sequence === last) this.#observer.fail(`${message} came twice to ${receiver}`);
-    if (message.sequence < last) this.#observer.fail(`${message} came to ${receiver} after one that was sent later`);
-    lastSequences.set(key, message.sequence);
+    const lastVolatile = lastSequences.get(volatileKey) ?? 0;
+    const mayOvertake = isVolatile && worker.hostKey !== sender.hostKey;
+    if (sequence === last || sequence === lastVolatile) this.#observer.fail(`${message} came twice to ${receiver}`);
+    if (sequence < last || (isVolatile && sequence < lastVolatile)) {
+      this.#observer.fail(`${message} came to ${receiver} after one that was sent later`);
+    }
+    lastSequences.set(mayOvertake ? volatileKey : key, sequence);
   }
 
   /** Everything has come to rest. */
@@ -179,10 +204,10 @@ function isOwed(socket: SocketRecord, message: Message, via: readonly Message[])
     if (command.doneBy.has(socket.adapter)) continue;
     if (socket.isIn(command.except)) return false;
     if (index > 0) return socket.isIn(command.rooms);
-    return command.rooms.size === 0 || socket.isCertainlyIn(command.rooms, command.order);
+    return command.rooms.size === 0 || socket.isCertainlyIn(command.rooms, command);
   }
   if (via.length > 0) return socket.isIn(message.rooms);
-  return message.rooms.size === 0 || socket.isCertainlyIn(message.rooms, message.order);
+  return message.rooms.size === 0 || socket.isCertainlyIn(message.rooms, message);
 }
 
 function describe(socket: SocketRecord): string {

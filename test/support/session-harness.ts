@@ -128,6 +128,7 @@ export function createEndpoint(namespace: string, parts: Partial<SessionEndpoint
     takeBroadcast: () => {},
     takeCommand: () => {},
     takeRequest: () => {},
+    takeEmitterMessage: () => {},
     ...parts,
   };
 }

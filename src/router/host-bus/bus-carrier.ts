@@ -5,6 +5,7 @@
 
 import type { RouterBusInit } from "../../protocol/router-messages.js";
 import { parseRedisUrl } from "../../redis/redis-url.js";
+import { type EmitterAddress, listEmitterPatterns, readEmitterChannel } from "../emitter-channels.js";
 import type { BusEffects, BusNote } from "./bus-effects.js";
 import { allHostsChannel, type HostBus, type HostBusSettings, nameHostChannel } from "./host-bus.js";
 import type { RedisBus } from "./redis-bus.js";
@@ -25,6 +26,8 @@ const fullBytes = 4 * 1024 * 1024;
 const maxUnsentBytes = 64 * 1024 * 1024;
 
 export interface BusCarrierEvents {
+  /** An emitter has published something. */
+  readonly onEmitted: (address: EmitterAddress, payload: Buffer) => void;
   readonly onNote: (note: BusNote) => void;
   /** This host must end: another one has its key. */
   readonly onMustStop: (other: { readonly hostKey: string; readonly name: string }) => void;
@@ -35,6 +38,7 @@ export class BusCarrier {
   readonly settings: HostBusSettings;
   readonly #init: RouterBusInit;
   readonly #hostKey: string;
+  readonly #events: BusCarrierEvents;
   #bus: HostBus | undefined;
   #redis: RedisBus | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -44,6 +48,7 @@ export class BusCarrier {
   constructor(init: RouterBusInit, hostKey: string, events: BusCarrierEvents) {
     this.#init = init;
     this.#hostKey = hostKey;
+    this.#events = events;
     this.settings = {
       name: init.name,
       instance: init.instance,
@@ -83,7 +88,7 @@ export class BusCarrier {
   /** Connects, and goes on connecting; never rejects for want of Redis. @throws when Redis's client cannot be loaded */
   async start(bus: HostBus): Promise<void> {
     this.#bus = bus;
-    const { redisUrl, ca, channelPrefix } = this.#init;
+    const { redisUrl, ca, channelPrefix, emitterKey } = this.#init;
     const result = parseRedisUrl(redisUrl);
     if ("fault" in result) throw new Error(`redisUrl ${result.fault}`);
     const { RedisBus } = await import("./redis-bus.js");
@@ -93,6 +98,7 @@ export class BusCarrier {
         target: result.target,
         ...(ca !== null && { ca }),
         channelPrefix,
+        patterns: emitterKey === null ? [] : listEmitterPatterns(emitterKey),
         channels: [allHostsChannel, nameHostChannel(this.#hostKey)],
         maxUnsentBytes,
         random: Math.random,
@@ -107,6 +113,11 @@ export class BusCarrier {
           bus.received(payload, performance.now());
           this.#arm();
         },
+        onPatternMessage: (channel, payload) => {
+          if (emitterKey === null) return;
+          for (const address of readEmitterChannel(emitterKey, channel)) this.#events.onEmitted(address, payload);
+        },
+        onPatternsRefused: (reason) => this.#events.onNote({ type: "emitter-refused", reason }),
         onDrain: () => this.#flush(),
       },
     );

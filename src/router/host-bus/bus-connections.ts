@@ -10,6 +10,7 @@ import { createConnection, destroyConnection } from "../../redis/create-connecti
 import { hidePassword } from "../../redis/describe-redis.js";
 import type { NodeLocator } from "../../redis/node-locator.js";
 import type { RedisEndpoint } from "../../redis/redis-url.js";
+import { readRefusal } from "../../redis/refusal.js";
 
 const tickMs = 1_000;
 /** Intervals without an answer. Counted, not measured: when this process itself stood still, only one has passed. */
@@ -28,6 +29,8 @@ export interface BusConnectionsSettings extends ConnectionSettings {
   readonly locator: NodeLocator | undefined;
   readonly wirePrefix: string;
   readonly channels: readonly string[];
+  /** Of channels of others; without the prefix, and never sharded: who publishes there does not shard. */
+  readonly patterns: readonly string[];
 }
 
 export interface BusConnectionsEvents {
@@ -36,6 +39,9 @@ export interface BusConnectionsEvents {
   /** Once; nothing comes after it. The message is what Redis or the system said, without the password. */
   readonly onFault: (message: string) => void;
   readonly onMessage: (channel: string, payload: Buffer) => void;
+  readonly onPatternMessage: (channel: string, payload: Buffer) => void;
+  /** The user may not subscribe the patterns; the channels are subscribed all the same. */
+  readonly onPatternsRefused: (message: string) => void;
 }
 
 /** A connection, and whether it answers. */
@@ -144,6 +150,11 @@ export class BusConnections {
     };
     line.client.on("messageBuffer", receive);
     line.client.on("smessageBuffer", receive);
+    line.client.on("pmessageBuffer", (_pattern: unknown, channel: Buffer, payload: Buffer) => {
+      if (this.#isOver) return;
+      line.missedPings = 0;
+      this.#events.onPatternMessage(channel.toString("utf8"), payload);
+    });
     // A slot that moves to another node takes its subscriptions with it.
     line.client.on("moved", () => this.#fail("the channels have moved to another node of the cluster"));
   }
@@ -161,6 +172,15 @@ export class BusConnections {
   async #subscribe(client: Redis): Promise<void> {
     const names = this.#settings.channels.map((channel) => this.#settings.wirePrefix + channel);
     if (names.length > 0) await (this.#isSharded ? client.ssubscribe(...names) : client.subscribe(...names));
+    const { patterns } = this.#settings;
+    if (patterns.length === 0) return;
+    try {
+      await client.psubscribe(...patterns);
+    } catch (error) {
+      const message = describeBriefly(error);
+      if (readRefusal(message) !== "permission") throw error;
+      this.#events.onPatternsRefused(message);
+    }
   }
 
   #tick(): void {

@@ -40,6 +40,8 @@ export type BusNote =
       readonly version: number;
     }
   | { readonly type: "too-many-hosts" }
+  /** The user of Redis may not subscribe the channels of emitters. */
+  | { readonly type: "emitter-refused"; readonly reason: string }
   | { readonly type: "unreadable"; readonly reason: string };
 
 export interface BusEffects {

@@ -11,8 +11,16 @@ export function chooseWirePrefix(target: RedisTarget, channelPrefix: string): st
   return target.kind === "cluster" ? `{${channelPrefix}}` : channelPrefix;
 }
 
-/** The least ACL rules of a user of Redis for the bus, as `ACL SETUSER` takes them. HELLO and AUTH need none. */
-export function listAclRules(target: RedisTarget, channelPrefix: string): string {
+/**
+ * The least ACL rules of a user of Redis for the bus, as `ACL SETUSER` takes them. HELLO and AUTH need none.
+ * @param patterns that are subscribed besides: Redis compares them with those of the rules character by character
+ */
+export function listAclRules(target: RedisTarget, channelPrefix: string, patterns: readonly string[] = []): string {
+  const rules = listChannelRules(target, channelPrefix);
+  return patterns.length === 0 ? rules : `${rules} ${patterns.map((each) => `&${each}`).join(" ")} +psubscribe`;
+}
+
+function listChannelRules(target: RedisTarget, channelPrefix: string): string {
   const channels = `resetchannels &${chooseWirePrefix(target, channelPrefix)}*`;
   switch (target.kind) {
     case "server":

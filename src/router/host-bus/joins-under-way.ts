@@ -41,6 +41,11 @@ export class JoinsUnderWay {
     }
   }
 
+  /** Whether no worker is known to be carrying one out. */
+  get isEmpty(): boolean {
+    return this.#open.size === 0 && this.#groups.length === 0;
+  }
+
   get hasNews(): boolean {
     return this.#done > this.#told;
   }
@@ -49,6 +54,11 @@ export class JoinsUnderWay {
   takeDone(): number {
     this.#told = this.#done;
     return this.#done;
+  }
+
+  /** What was told may be lost. */
+  tellAgain(): void {
+    this.#told = 0;
   }
 
   /** The other host begins anew. */

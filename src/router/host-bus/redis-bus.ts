@@ -20,6 +20,8 @@ export interface RedisBusSettings {
   readonly channelPrefix: string;
   /** Channels to subscribe, without the prefix. */
   readonly channels: readonly string[];
+  /** Patterns of channels of others, as they are in Redis; a user that may not subscribe them goes without. */
+  readonly patterns: readonly string[];
   /** Bytes that may be written and not yet answered by Redis; one message alone may be larger. */
   readonly maxUnsentBytes: number;
   /** Chance, from 0 to below 1. */
@@ -33,6 +35,10 @@ export interface RedisBusEvents {
   readonly onDown: (reason: string) => void;
   /** The channel is without the prefix. The payload may be a part of a larger buffer: keep copies. */
   readonly onMessage: (channel: string, payload: Buffer) => void;
+  /** On a channel that fits a pattern. */
+  readonly onPatternMessage: (channel: string, payload: Buffer) => void;
+  /** Once for each connection that may not subscribe the patterns; what Redis said. */
+  readonly onPatternsRefused: (message: string) => void;
   /** After `publish` refused because of the bound: less than half of it is in use now. */
   readonly onDrain: () => void;
 }
@@ -43,7 +49,8 @@ export interface RedisBusEvents {
  * later) the channels are sharded, all in one slot, and both connections are to the node that owns it.
  *
  * The user needs `resetchannels &prefix* +ping +publish +subscribe`; with Sentinel `+info` as well; in a cluster
- * `resetchannels &{prefix}* +ping +spublish +ssubscribe +cluster|slots +cluster|keyslot`.
+ * `resetchannels &{prefix}* +ping +spublish +ssubscribe +cluster|slots +cluster|keyslot`; for the patterns `+psubscribe` and each
+ * of them.
  *
  * A message that `publish` took may still be lost with the connection; nothing is kept or repeated here.
  */
@@ -122,14 +129,20 @@ export class RedisBus {
 
   #connect(): void {
     this.#retryTimer = undefined;
-    const { target, ca, random, channels } = this.#settings;
+    const { target, ca, random, channels, patterns } = this.#settings;
     const connections = new BusConnections(
-      { target, ca, random, channels, wirePrefix: this.#wirePrefix, locator: this.#locator },
+      { target, ca, random, channels, patterns, wirePrefix: this.#wirePrefix, locator: this.#locator },
       {
         onReady: () => this.#noteUp(),
         onFault: (message) => this.#noteFault(message),
         onMessage: (channel, payload) => {
           if (this.#closing === undefined) this.#events.onMessage(channel, payload);
+        },
+        onPatternMessage: (channel, payload) => {
+          if (this.#closing === undefined) this.#events.onPatternMessage(channel, payload);
+        },
+        onPatternsRefused: (message) => {
+          if (this.#closing === undefined) this.#events.onPatternsRefused(message);
         },
       },
     );
@@ -163,10 +176,10 @@ export class RedisBus {
   }
 
   #explain(message: string): string {
-    const { target, channelPrefix } = this.#settings;
+    const { target, channelPrefix, patterns } = this.#settings;
     const refusal = readRefusal(message);
     const cause =
-      refusal === undefined ? message : explainRefusal(refusal, message, listAclRules(target, channelPrefix));
+      refusal === undefined ? message : explainRefusal(refusal, message, listAclRules(target, channelPrefix, patterns));
     return `${describeRedis(target)}: ${cause}`;
   }
 

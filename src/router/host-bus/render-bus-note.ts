@@ -5,7 +5,8 @@ import type { BusNote } from "./bus-effects.js";
 
 export function renderBusNote(note: BusNote): NoteLine {
   const kind = "hostKey" in note ? `${note.type} ${note.hostKey}` : note.type;
-  return { ...describe(note), kind, aboutWorker: undefined };
+  const isLasting = note.type === "bus-down" || note.type === "host-unreachable";
+  return { ...describe(note), kind, aboutWorker: undefined, isLasting };
 }
 
 function describe(note: BusNote): Pick<NoteLine, "level" | "text"> {
@@ -76,6 +77,13 @@ function describe(note: BusNote): Pick<NoteLine, "level" | "text"> {
       };
     case "too-many-hosts":
       return { level: "warn", text: "there are more hosts on the bus than this one can know" };
+    case "emitter-refused":
+      return {
+        level: "warn",
+        text:
+          `what @socket.io/redis-emitter publishes does not come here: ${note.reason}. Let the user of Redis subscribe it ` +
+          "(+psubscribe, &KEY#* and &KEY-request#*, KEY being emitterKey), or set emitterKey to none",
+      };
     case "unreadable":
       return {
         level: "warn",

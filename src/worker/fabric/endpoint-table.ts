@@ -15,6 +15,7 @@ export interface SessionEndpoint {
   takeBroadcast(view: RoutedView): void;
   takeCommand(view: RoutedView): void;
   takeRequest(view: RoutedView, head: RequestHead): void;
+  takeEmitterMessage(view: RoutedView): void;
 }
 
 const nobody: readonly SessionEndpoint[] = [];

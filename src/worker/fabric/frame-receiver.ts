@@ -1,6 +1,7 @@
 /** Carries out what other workers send to one namespace of this worker: broadcasts, commands, requests. */
 
 import { readBroadcastBody, valueParserId } from "../../protocol/broadcast-body.js";
+import { isEmitterRequest } from "../../protocol/emitter-frame.js";
 import {
   commands,
   encodeResponse,
@@ -14,6 +15,7 @@ import {
 import { FrameError, frameFlags } from "../../protocol/frame.js";
 import type { RoomName } from "../../protocol/room-key.js";
 import type { RoutedView } from "../../protocol/routed-frame.js";
+import { readEmitterMessage } from "./emitter-message.js";
 import type { SessionEndpoint } from "./endpoint-table.js";
 import type { LocalNamespace, Packet, Selection, SelectionFlags } from "./local-namespace.js";
 import type { RoutedFabric } from "./routed-fabric.js";
@@ -116,6 +118,41 @@ export class FrameReceiver implements SessionEndpoint {
       default:
         throw new FrameError("bad-value", `a command ${command}`);
     }
+  }
+
+  takeEmitterMessage(view: RoutedView): void {
+    const payload = view.bytes.subarray(view.bodyStart + 1, view.end);
+    const message = readEmitterMessage(payload, isEmitterRequest(view.bytes, view.bodyStart), this.namespace);
+    switch (message?.type) {
+      case "broadcast":
+        this.#writeForEmitter(message.packet, message.selection);
+        break;
+      case "join":
+        this.#local.join(message.selection, message.rooms);
+        break;
+      case "leave":
+        this.#local.leave(message.selection, message.rooms);
+        break;
+      case "disconnect":
+        this.#local.disconnect(message.selection, message.shouldClose);
+        break;
+      case "server-side-emit":
+        this.#local.takeServerSideEvent(message.args);
+        break;
+      case undefined:
+    }
+  }
+
+  #writeForEmitter(packet: Packet, selection: Selection): void {
+    const { counters } = this.#fabric;
+    if (!this.#local.hasReceiver(selection.rooms)) {
+      counters.broadcastsFiltered++;
+      return;
+    }
+    counters.broadcastsReceived++;
+    counters.packetsReencoded++;
+    const wire = WirePacket.fromEncoded(this.#local.encode(packet), selection.flags);
+    this.#local.write(selection, wire, () => packet);
   }
 
   takeRequest(view: RoutedView, head: RequestHead): void {

@@ -3,6 +3,7 @@
  * does no I/O, reads no clock and knows nothing of Socket.IO, so that a whole host runs on virtual time in a test.
  */
 
+import { isEmitterRequest } from "../../protocol/emitter-frame.js";
 import { commands, decodeResponse, readCommand, readRequestHead, responses } from "../../protocol/exchange-frames.js";
 import { FrameError, frameKinds, protocolVersion } from "../../protocol/frame.js";
 import { FrameSplitter } from "../../protocol/frame-splitter.js";
@@ -284,6 +285,10 @@ export class HostSession {
         this.#view.read(bytes, start, end);
         this.#guard(() => this.#deliver(kind, this.#view));
         break;
+      case frameKinds.emitter:
+        this.#view.read(bytes, start, end);
+        this.#takeEmitterMessage(this.#view);
+        break;
       case frameKinds.response:
         this.#guard(() => this.#takeResponse(bytes, start, end));
         break;
@@ -302,6 +307,16 @@ export class HostSession {
       });
     }
     if (kind === frameKinds.command) this.#countJoin(view);
+  }
+
+  #takeEmitterMessage(view: RoutedView): void {
+    for (const endpoint of this.#endpoints.ofKey(view.readNamespaceKey())) {
+      this.#guard(() => endpoint.takeEmitterMessage(view));
+    }
+    // It may have made sockets join; the router counts all of them.
+    if (!isEmitterRequest(view.bytes, view.bodyStart)) return;
+    this.#joinsTaken++;
+    this.#wake();
   }
 
   /**

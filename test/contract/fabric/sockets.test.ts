@@ -184,4 +184,5 @@ const utilityMethods: Suite = {
 
 describeFabrics("Sockets", [rooms, remoteSockets, utilityMethods, serverSideEvents, clients, namespaces], {
   serverOptions: { allowEIO3: true, cleanupEmptyChildNamespaces: true },
+  onSeveralHosts: ["routed-2x2"],
 });

@@ -31,7 +31,7 @@ function hello(hostKey = "far-", change: Partial<Hello> = {}): Hello {
 }
 
 const heartbeat = (hostKey = "far-", incarnation = "router-1", instance = `run-of-${hostKey}`): BusMessage => {
-  return { type: "heartbeat", hostKey, instance, incarnation, head: 0 };
+  return { type: "heartbeat", hostKey, instance, incarnation, head: 0, asksTaken: false };
 };
 const bye = (hostKey = "far-", incarnation = "router-1", instance = `run-of-${hostKey}`): BusMessage => {
   return { type: "bye", hostKey, instance, incarnation };

@@ -10,6 +10,7 @@ export interface TestBusSettings {
   readonly ca?: string | undefined;
   readonly channelPrefix: string;
   readonly channels: readonly string[];
+  readonly patterns?: readonly string[];
   readonly maxUnsentBytes?: number;
 }
 
@@ -24,29 +25,40 @@ export class TestBus implements AsyncDisposable {
   readonly downs: string[] = [];
   ups = 0;
   drains = 0;
+  readonly refusals: string[] = [];
   readonly #changes = new EventEmitter<{ change: [] }>();
 
-  constructor({ url, ca, channelPrefix, channels, maxUnsentBytes = 64 * 1024 * 1024 }: TestBusSettings) {
+  constructor(settings: TestBusSettings) {
     this.#changes.setMaxListeners(100);
-    const settings = { target: readTarget(url), ca, channelPrefix, channels, maxUnsentBytes, random: Math.random };
-    this.bus = new RedisBus(settings, {
-      onUp: () => {
-        this.ups++;
-        this.#changes.emit("change");
+    const { url, patterns = [], maxUnsentBytes = 64 * 1024 * 1024, ...rest } = settings;
+    const target = readTarget(url);
+    const receive = (channel: string, payload: Buffer): void => {
+      this.received.push({ channel, payload: Buffer.from(payload) });
+      this.#changes.emit("change");
+    };
+    this.bus = new RedisBus(
+      { ca: undefined, ...rest, target, patterns, maxUnsentBytes, random: Math.random },
+      {
+        onUp: () => {
+          this.ups++;
+          this.#changes.emit("change");
+        },
+        onDown: (reason) => {
+          this.downs.push(reason);
+          this.#changes.emit("change");
+        },
+        onMessage: receive,
+        onPatternMessage: receive,
+        onPatternsRefused: (message) => {
+          this.refusals.push(message);
+          this.#changes.emit("change");
+        },
+        onDrain: () => {
+          this.drains++;
+          this.#changes.emit("change");
+        },
       },
-      onDown: (reason) => {
-        this.downs.push(reason);
-        this.#changes.emit("change");
-      },
-      onMessage: (channel, payload) => {
-        this.received.push({ channel, payload: Buffer.from(payload) });
-        this.#changes.emit("change");
-      },
-      onDrain: () => {
-        this.drains++;
-        this.#changes.emit("change");
-      },
-    });
+    );
   }
 
   /** Resolves when the condition holds, looked at after each event. */
