@@ -17,11 +17,21 @@ export function writeReadme(file, results) {
 
 const whole = (value) => Math.round(value).toLocaleString("en");
 
+const FULL_CORE = 0.95;
+
+/** Figures of a machine that had other things to do say so. */
+function describeCore(summaries) {
+  const least = Math.min(...summaries.flatMap(({ sides }) => sides.map(({ leastSaturation }) => leastSaturation)));
+  return least >= FULL_CORE
+    ? "all servers at a full core"
+    : "on a machine that did other things as well (the servers had a part of their core: a run to be repeated)";
+}
+
 /** `growth` and `idle` are left out when they were not measured. */
 export function renderReadme({ about, windows, summaries, growth, idle }) {
   const lines = [
-    `**Several hosts**, measured with \`npm run bench -- hosts\`: servers and one Redis without persistence on one core, load on another, all servers ` +
-      `at a full core, median of ${windows} windows in turn (smallest to largest). \`classic\` and \`sharded\` are those of`,
+    `**Several hosts**, measured with \`npm run bench -- hosts\`: servers and one Redis without persistence on one core, load on another, ${describeCore(summaries)}, ` +
+      `median of ${windows} windows in turn (smallest to largest). \`classic\` and \`sharded\` are those of`,
     `\`@socket.io/redis-adapter\` ${about.redisAdapter}, in plain Socket.IO servers. Node ${about.node.slice(1)}, Socket.IO ${about.socketIo}, Redis ${about.redis}, ${about.cpu}, ${about.startedAt.slice(0, 10)}.`,
     "",
     "| hosts × workers, load | messages per second and core: `routed` | `classic` | `sharded` | one process alone | times the better adapter | Redis CPU per message, µs: `routed`, the better | bytes through Redis per message |",
