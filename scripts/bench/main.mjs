@@ -8,7 +8,12 @@ const SCENARIOS = {
     file: "./messages/scenario.mjs",
     summary: "messages per second and core: routed, stock, in-memory (the default, 8 minutes)",
   },
+  hosts: {
+    file: "./hosts/scenario.mjs",
+    summary: "messages per second and core through several hosts and Redis, against @socket.io/redis-adapter",
+  },
   router: { file: "./router/scenario.mjs", summary: "frames per second and core of the router alone" },
+  rooms: { file: "./rooms/scenario.mjs", summary: "a million rooms announced by one host to another" },
   accept: { file: "./accept/scenario.mjs", summary: "connections accepted per second and core, against stock" },
 };
 

@@ -105,12 +105,26 @@ export class LinkSession {
   take(nowMs: number): Buffer | undefined {
     if (!this.hasNews(nowMs)) return undefined;
     const { incarnation, peerIncarnation } = this.#settings;
-    const batch = this.#outgoing.take(nowMs);
-    const { acknowledgement } = this.#incoming;
+    const { base, first, frames, fragment, asksAck } = this.#outgoing.take(nowMs);
+    const { acked, ackedBytes, hasGap, highestPacket, lostTotal } = this.#incoming.acknowledgement;
     this.#incoming.noteAcknowledged();
     this.#ackDueMs = Number.POSITIVE_INFINITY;
-    const packet = this.#nextPacket++;
-    return encodeDatagram({ ...acknowledgement, ...batch, from: incarnation, to: peerIncarnation, packet });
+    // One by one: two objects spread into a third would take longer than all the rest of a datagram.
+    return encodeDatagram({
+      from: incarnation,
+      to: peerIncarnation,
+      packet: this.#nextPacket++,
+      acked,
+      ackedBytes,
+      hasGap,
+      highestPacket,
+      lostTotal,
+      base,
+      first,
+      frames,
+      fragment,
+      asksAck,
+    });
   }
 
   /** Gives up what is too old, and sends again what has not been answered. To be called when `nextDueMs` has come. */

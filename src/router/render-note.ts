@@ -12,6 +12,8 @@ export interface NoteLine {
   readonly kind: string;
   /** Slot of the worker that it is about; undefined when that is not known. */
   readonly aboutWorker: number | undefined;
+  /** It says how things are from now on, and another line says when they change: held back, the log would end with the other. */
+  readonly isLasting?: boolean;
 }
 
 /** What a worker does that was refused, by the table of refusals. */

@@ -28,7 +28,8 @@ export class RouterLog {
   say(line: NoteLine): void {
     if (ranks[line.level] < ranks[this.#settings?.level ?? leastLevelSaid]) return;
     // What is told of as it comes and goes makes sense only whole; a warning is one even when it is not repeated.
-    const heldBack = line.level === "warn" ? this.#repeats.admit(line.kind, performance.now()) : 0;
+    const mayRepeat = line.level === "warn" && line.isLasting !== true;
+    const heldBack = mayRepeat ? this.#repeats.admit(line.kind, performance.now()) : 0;
     if (heldBack === undefined) return;
     const text = heldBack === 0 ? line.text : `${line.text} (and ${heldBack} more like it before)`;
     if (this.#settings === null) {

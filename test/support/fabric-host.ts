@@ -12,6 +12,8 @@ export interface FabricHostOptions {
   readonly app?: string;
   readonly workers?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Those of other hosts count as well; the default is the workers of this one. */
+  readonly servers?: number;
 }
 
 /** Nothing here takes this long; what does has failed. */
@@ -32,7 +34,7 @@ export class FabricHost implements AsyncDisposable {
 
   /** Resolves when each worker knows of all the others. */
   static async start(options: FabricHostOptions = {}): Promise<FabricHost> {
-    const { app = "fabric-app.mjs", workers = 4 } = options;
+    const { app = "fabric-app.mjs", workers = 4, servers = workers } = options;
     const control = new ControlServer();
     await control.open();
     const started = startHost({
@@ -54,7 +56,7 @@ export class FabricHost implements AsyncDisposable {
       throw error;
     });
     const fabricHost = new FabricHost(host, control, workers);
-    await fabricHost.waitForServers(workers);
+    await fabricHost.waitForServers(servers);
     return fabricHost;
   }
 

@@ -205,7 +205,7 @@ function unmask(frame: Buffer): Buffer {
   return payload;
 }
 
-const usPerMessage = { primary: 1, router: 1, workers: 1, other: 0, total: 3 };
+const usPerMessage = { primary: 1, router: 1, workers: 1, redis: 0, other: 0, total: 3 };
 const noCounters = { lost: 0, double: 0, unexpected: 0, late: 0 };
 
 function makeWindows(side: string, capacities: readonly number[]): object[] {

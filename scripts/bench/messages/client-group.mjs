@@ -5,7 +5,7 @@ import { Connection } from "./connection.mjs";
 import { DeliveryTracker } from "./delivery-tracker.mjs";
 import { WORKLOADS } from "./workloads.mjs";
 
-const SEED = 20_261; // the same rooms and receivers for every side
+export const SEED = 20_261; // the same rooms and receivers for every side
 const CONNECTING_AT_ONCE = 20;
 const CONNECT_TIMEOUT_MS = 30_000;
 const LOST_AFTER_MS = 5_000;

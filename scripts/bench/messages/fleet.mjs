@@ -9,7 +9,7 @@ import { findRoles } from "../shared/roles.mjs";
 const READY_TIMEOUT_MS = 60_000;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-export async function startFleet({ name, adapter }, { core, workers, profileDir }) {
+export async function startFleet({ name, adapter }, { core, workers, profileDir, env = {} }) {
   if (profileDir !== undefined) {
     mkdirSync(profileDir, { recursive: true });
   }
@@ -25,6 +25,7 @@ export async function startFleet({ name, adapter }, { core, workers, profileDir 
       BENCH_APP: here("../apps/message-app.mjs"),
       BENCH_WORKERS: String(workers),
       ...(isProcess ? {} : { BENCH_ADAPTER: adapter }),
+      ...env,
     },
     ipc: true,
   });

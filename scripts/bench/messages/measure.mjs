@@ -12,6 +12,7 @@ async function readAll(load, fleet) {
     counters: await ask(load, { type: "read", side: fleet.name }, "counters"),
     cpu: readRoleCpu(fleet.pidsByRole),
     coreBusySeconds: readCoreBusySeconds(SERVER_CORE),
+    meter: await fleet.readMeter?.(),
   };
 }
 
@@ -37,7 +38,13 @@ function compare(before, after, side) {
     loadBusy: 1 - (after.counters.idleMs - before.counters.idleMs) / 1_000 / seconds,
     // The load never sleeps: what it did not get of its core, others had.
     othersOnLoadCore: Math.max(0, 1 - (after.counters.cpuUs - before.counters.cpuUs) / 1e6 / seconds),
+    ...(after.meter !== undefined && { meterPerMessage: divide(before.meter, after.meter, completed) }),
   };
+}
+
+/** Of what else a fleet has a meter for: the part of each message. */
+function divide(before, after, count) {
+  return Object.fromEntries(Object.keys(after).map((name) => [name, (after[name] - before[name]) / count]));
 }
 
 /** A window of the closed loop, after `leadS` of the same load. */

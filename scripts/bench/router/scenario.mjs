@@ -11,6 +11,7 @@ import { parseOptions, readNumber, showOptions, UsageError } from "../shared/opt
 import { startPinned, stop } from "../shared/processes.mjs";
 import { renderSpread, writeJson } from "../shared/report.mjs";
 import { summarize } from "../shared/statistics.mjs";
+import { startRouter } from "./router-process.mjs";
 
 const SERVER_CORE = 0;
 const LOAD_CORE = 1;
@@ -54,7 +55,7 @@ export async function run(args) {
 }
 
 async function measure(settings, socketPath, { gates, json }) {
-  const router = await startRouter(socketPath);
+  const router = await startRouter({ core: SERVER_CORE, socketPath, hostKey: "benc" });
   const load = startPinned({ name: "load", core: LOAD_CORE, args: [here("./load.mjs")], ipc: true });
   await ask(load, { type: "begin", socketPath, payloadBytes: settings.payloadBytes }, "begun");
   await sleep(settings.warmupMs);
@@ -75,24 +76,6 @@ async function measure(settings, socketPath, { gates, json }) {
     writeJson(json, { settings, windows, frames });
   }
   return gates && !isEnough ? 1 : 0;
-}
-
-async function startRouter(socketPath) {
-  const main = here("../../../dist/router/router-main.js");
-  const router = startPinned({ name: "router", core: SERVER_CORE, args: [main], ipc: true });
-  await new Promise((resolve) => router.child.once("message", resolve)); // its hello
-  const init = {
-    type: "router:init",
-    socketPath,
-    hostKey: "benc",
-    log: null,
-    maxOutboxBytes: 32 * 1_024 * 1_024,
-    maxRoomsPerWorker: 200_000,
-    expectedPlaces: [],
-    isDirectoryOwn: false,
-  };
-  await ask(router, init, "router:ready");
-  return router;
 }
 
 async function measureWindow(router, load, windowMs) {

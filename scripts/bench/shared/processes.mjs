@@ -8,12 +8,12 @@ import { listTree } from "./cpu.mjs";
 const started = new Set();
 let isEnding = false;
 
-/** Starts `node <args>` on one core. Output is kept back and shown when the process ends unasked. */
-export function startPinned({ name, core, args, env = {}, ipc = false }) {
+/** Starts a program, Node unless named, on one core. Output is kept back and shown when the process ends unasked. */
+export function startPinned({ name, core, command = process.execPath, args, env = {}, ipc = false }) {
   if (isEnding) {
     throw new Error("the benchmark is ending");
   }
-  const child = spawn("taskset", ["-c", String(core), process.execPath, ...args], {
+  const child = spawn("taskset", ["-c", String(core), command, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe", ...(ipc ? ["ipc"] : [])],
   });

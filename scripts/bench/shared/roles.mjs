@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { listTree, readCpuSeconds } from "./cpu.mjs";
 
-export const ROLES = ["primary", "router", "workers", "other"];
+export const ROLES = ["primary", "router", "workers", "redis", "other"];
 
 /** Process ids by role. A fleet reports its primary and workers; its router is a child started from a file named so. */
 export function findRoles({ primaryPid, workerPids }) {
-  const pidsByRole = { primary: [], router: [], workers: workerPids, other: [] };
+  const pidsByRole = { primary: [], router: [], workers: workerPids, redis: [], other: [] };
   const rootPid = primaryPid ?? workerPids[0];
   if (primaryPid !== undefined) {
     pidsByRole.primary.push(primaryPid);
@@ -20,6 +20,11 @@ export function findRoles({ primaryPid, workerPids }) {
     }
   }
   return pidsByRole;
+}
+
+/** The roles of several fleets, or hosts, as those of one. */
+export function joinRoles(all) {
+  return Object.fromEntries(ROLES.map((role) => [role, all.flatMap((pidsByRole) => pidsByRole[role])]));
 }
 
 function readCommandLine(pid) {

@@ -3,7 +3,7 @@
  * host has and knows what they have. A state machine without I/O or clock: messages and the time go in, messages come out.
  */
 
-import { LinkSession, type LinkSettings } from "../../link/link-session.js";
+import type { LinkSettings } from "../../link/link-session.js";
 import {
   type BusMessage,
   decodeBusMessage,
@@ -22,9 +22,9 @@ import type { Members } from "../members.js";
 import type { Port, PortMember } from "../port.js";
 import { AnnouncementWriter } from "./announcement-writer.js";
 import { type BusCounters, type BusEffects, emptyBusCounters } from "./bus-effects.js";
-import { type HostChange, HostList, type HostListSettings, type RemoteHost } from "./host-list.js";
-import { HostPort } from "./host-port.js";
-import { HostView } from "./host-view.js";
+import { type HostChange, HostList, type HostListSettings } from "./host-list.js";
+import type { HostPort } from "./host-port.js";
+import { RemoteHosts } from "./remote-hosts.js";
 import { SnapshotServer } from "./snapshot-server.js";
 
 export interface HostBusSettings extends Omit<HostListSettings, "hostKey" | "goneAfterMs"> {
@@ -78,7 +78,7 @@ export class HostBus {
   readonly #list: HostList;
   readonly #writer = new AnnouncementWriter();
   readonly #snapshots: SnapshotServer;
-  readonly #hostByIncarnation = new Map<string, HostPort>();
+  readonly #remote: RemoteHosts;
   /** Parts of the own snapshot that are to be given. */
   readonly #wanted = new Map<HostPort, WantSnapshot>();
   #nowMs = 0;
@@ -92,13 +92,11 @@ export class HostBus {
   #nextHeartbeatMs = 0;
   /** Of announcements, at the last heartbeat. */
   #lastHead = 0;
-  #snapshotIds: number;
 
   constructor(settings: HostBusSettings, effects: BusEffects, parts: HostBusParts) {
     this.#settings = settings;
     this.#effects = effects;
     this.#parts = parts;
-    this.#snapshotIds = settings.firstSnapshotId;
     this.#list = new HostList({ ...settings, hostKey: parts.hostKey, goneAfterMs: settings.link.maxAgeMs });
     const { forwarding } = parts;
     const writer = this.#writer;
@@ -110,6 +108,27 @@ export class HostBus {
       listStalledPlaces: () => writer.stalledPlaces,
       listRooms: () => forwarding.interest.listRooms(),
     });
+    const { incarnation, members, hosts } = parts;
+    this.#remote = new RemoteHosts(
+      { ...settings, incarnation },
+      {
+        forwarding,
+        members,
+        hosts,
+        counters: this.counters,
+        isUp: () => this.#isUp,
+        note: (note) => effects.note(note),
+        takeFrame: (host, frame) => this.#takeFrame(host, frame, this.#nowMs),
+        tellHost: (host, message, nowMs) => this.tellHost(host, message, nowMs),
+        tellWorkers: (message) => parts.tellWorkers(message),
+        noteMissed: (frames) => parts.noteMissed(frames),
+        releaseInterest: () => parts.releaseInterest(),
+        forgetHost: (hostKey) => {
+          this.#snapshots.forget(hostKey);
+          parts.forgetHost(hostKey);
+        },
+      },
+    );
   }
 
   get isUp(): boolean {
@@ -139,7 +158,7 @@ export class HostBus {
     this.#isUp = true;
     this.#downSinceMs = undefined;
     this.#effects.note({ type: "bus-up" });
-    for (const host of this.#ports()) {
+    for (const host of this.#remote.all()) {
       host.session.noteCarrier(true, nowMs);
       // What it has taken of this host is said anew: the last word may be lost.
       host.toldTaken = -1;
@@ -156,7 +175,7 @@ export class HostBus {
     if (!this.#isUp) return;
     this.#isUp = false;
     this.#wanted.clear();
-    for (const host of this.#ports()) {
+    for (const host of this.#remote.all()) {
       host.session.noteCarrier(false, nowMs);
       host.isCurrent = false;
     }
@@ -183,11 +202,13 @@ export class HostBus {
   tick(nowMs: number): void {
     if (this.#isStopped) return;
     this.#apply(this.#list.tick(nowMs), nowMs);
-    this.#judgeOutage(nowMs);
-    for (const host of this.#ports()) {
+    // After as long as for one host.
+    const downMs = nowMs - (this.#downSinceMs ?? nowMs);
+    if (downMs >= this.#settings.unreachableAfterMs) this.#remote.noteOutage();
+    for (const host of this.#remote.all()) {
       host.view.tick(nowMs);
       host.session.tick(nowMs);
-      this.#watchLoss(host, nowMs);
+      this.#remote.watchLoss(host, nowMs);
     }
     this.#wake();
   }
@@ -242,7 +263,7 @@ export class HostBus {
     session.push(frame, isVolatile, nowMs);
     this.counters.framesOut++;
     this.counters.droppedVolatile += session.droppedVolatile - droppedVolatile;
-    this.#watchLoss(host, nowMs);
+    this.#remote.watchLoss(host, nowMs);
     this.#wake();
   }
 
@@ -421,7 +442,7 @@ export class HostBus {
   #hear(message: BusMessage | undefined, nowMs: number): void {
     if (message === undefined || (message.type === "bye" && message.incarnation === this.#parts.incarnation)) return;
     this.#apply(this.#list.heard(message, nowMs), nowMs);
-    const host = this.#hostByIncarnation.get(message.incarnation);
+    const host = this.#remote.find(message.incarnation);
     if (host === undefined || message.hostKey !== host.hostKey) return;
     switch (message.type) {
       case "heartbeat":
@@ -448,7 +469,7 @@ export class HostBus {
       case "bye":
     }
     // However its announcements have come to be known.
-    this.#settleHost(host);
+    this.#remote.settle(host);
     this.#wake();
   }
 
@@ -474,11 +495,11 @@ export class HostBus {
 
   #takeDatagram(payload: Buffer, nowMs: number): void {
     const datagram = decodeDatagram(payload);
-    const host = this.#hostByIncarnation.get(datagram.from);
+    const host = this.#remote.find(datagram.from);
     // Of a router that has ended or is not known yet, or for the one before this: what is missing comes again.
     if (host === undefined || datagram.to !== this.#parts.incarnation) return;
     host.session.receive(datagram, nowMs);
-    this.#watchLoss(host, nowMs);
+    this.#remote.watchLoss(host, nowMs);
     this.#wake();
   }
 
@@ -494,33 +515,14 @@ export class HostBus {
         break;
       case "joins-done":
         host.settled.push(message);
-        this.#settleHost(host);
+        this.#remote.settle(host);
         break;
       case "missed":
-        this.#noteMissed(host, undefined);
+        this.#remote.noteMissed(host, undefined);
     }
-  }
-
-  /** What it says of joins holds when the announcements that it names have come. */
-  #settleHost(host: HostPort): void {
-    for (let next = host.settled[0]; next !== undefined && next.head <= host.view.sequence; next = host.settled[0]) {
-      this.#parts.forwarding.settleHostJoins(host, next.number);
-      host.settled.shift();
-    }
-  }
-
-  #noteMissed(host: HostPort, frames: number | undefined): void {
-    const { hostKey, name } = host;
-    this.counters.missedFrames += frames ?? 0;
-    this.#effects.note({ type: "missed-of-host", hostKey, name, frames });
-    this.#parts.noteMissed(frames ?? 0);
   }
 
   // Who is there.
-
-  #ports(): Iterable<HostPort> {
-    return this.#hostByIncarnation.values();
-  }
 
   #apply(changes: readonly HostChange[], nowMs: number): void {
     for (const change of changes) this.#applyOne(change, nowMs);
@@ -529,27 +531,13 @@ export class HostBus {
   #applyOne(change: HostChange, nowMs: number): void {
     switch (change.type) {
       case "up":
-        this.#addHost(change.host, nowMs);
-        break;
       case "restarted":
-        this.#restartHost(change.host, change.formerIncarnation, nowMs);
-        break;
       case "unreachable":
       case "back":
       case "gone":
-      case "left": {
-        const host = this.#hostByIncarnation.get(change.host.incarnation);
-        if (host === undefined) break;
-        const { hostKey, name } = host;
-        if (change.type === "unreachable") this.#noteUnreachable(host);
-        else if (change.type === "back") this.#noteBack(host, change.wasGone, nowMs);
-        else if (change.type === "gone") this.#noteGone(host);
-        else {
-          this.#removeHost(host);
-          this.#effects.note({ type: "host-left", hostKey, name });
-        }
+      case "left":
+        this.#remote.apply(change, nowMs);
         break;
-      }
       case "say-hello":
         this.#helloDue = this.#helloDue === true || change.asksHello;
         this.#wake();
@@ -572,206 +560,6 @@ export class HostBus {
       case "too-many":
         this.#effects.note({ type: "too-many-hosts" });
     }
-  }
-
-  #addHost(found: RemoteHost, nowMs: number): void {
-    const host: HostPort = new HostPort(
-      found,
-      this.#createSession(found.incarnation, () => host),
-      this.#createView(found.hostKey, () => host),
-    );
-    host.session.noteCarrier(this.#isUp, nowMs);
-    host.toldTaken = -1;
-    this.#parts.hosts.set(host.hostKey, host);
-    this.#hostByIncarnation.set(host.incarnation, host);
-    this.#parts.forwarding.updateFloodedHosts();
-    this.#effects.note({ type: "host-up", hostKey: host.hostKey, name: host.name });
-  }
-
-  #createSession(peerIncarnation: string, ofHost: () => HostPort): LinkSession {
-    const settings = { ...this.#settings.link, incarnation: this.#parts.incarnation, peerIncarnation };
-    return new LinkSession(settings, {
-      onFrame: (frame) => this.#takeFrame(ofHost(), frame, this.#nowMs),
-      onLost: (frames) => this.#noteMissed(ofHost(), frames),
-    });
-  }
-
-  #createView(hostKey: string, ofHost: () => HostPort): HostView {
-    const { forwarding } = this.#parts;
-    this.#snapshotIds = (this.#snapshotIds + 0x10_00) % 0x1_00_00_00_00;
-    return new HostView(
-      hostKey,
-      {
-        setRoom: (namespaceKey, roomKey, isWanted) => {
-          const host = ofHost();
-          if (isWanted) {
-            if (forwarding.hostInterest.addRoom(host, namespaceKey, roomKey)) host.roomCount++;
-          } else if (forwarding.hostInterest.removeRoom(host, namespaceKey, roomKey)) host.roomCount--;
-        },
-        forgetRooms: () => forwarding.forgetHostRooms(ofHost()),
-        setMember: (uid, member) => this.#setMember(ofHost(), uid, member),
-        keepMembers: (uids) => {
-          for (const uid of [...ofHost().members.keys()]) {
-            if (!uids.has(uid)) this.#setMember(ofHost(), uid, undefined);
-          }
-        },
-        noteStalled: (place) => this.#parts.tellWorkers({ type: "place-stalled", place }),
-        noteWantsAll: () => {
-          forwarding.updateFloodedHosts();
-          const { view, name } = ofHost();
-          if (view.isComplete && view.wantsAll) this.#effects.note({ type: "host-flooded", hostKey, name });
-        },
-      },
-      this.#snapshotIds,
-    );
-  }
-
-  #setMember(
-    host: HostPort,
-    uid: string,
-    member: { readonly namespace: string; readonly parserId: number } | undefined,
-  ): void {
-    const { forwarding, members } = this.#parts;
-    const known = host.members.get(uid);
-    // Said again, it is no news: workers that were told that it has gone would not wait for its answers.
-    if (member !== undefined && known?.namespace === member.namespace && known.parserId === member.parserId) return;
-    const former = members.remove(host, uid);
-    if (former !== undefined) forwarding.hostInterest.removeNamespace(host, former);
-    if (member === undefined) return;
-    forwarding.hostInterest.addNamespace(host, members.add(host, { uid, ...member }));
-  }
-
-  /** Its router is another process, which knows nothing; its workers are the same. */
-  #restartHost(found: RemoteHost, formerIncarnation: string, nowMs: number): void {
-    const host = this.#hostByIncarnation.get(formerIncarnation);
-    if (host === undefined) {
-      this.#addHost(found, nowMs);
-      return;
-    }
-    this.#hostByIncarnation.delete(formerIncarnation);
-    this.#snapshots.forget(host.hostKey);
-    const former = host.session;
-    host.incarnation = found.incarnation;
-    this.#hostByIncarnation.set(host.incarnation, host);
-    host.session = this.#createSession(host.incarnation, () => host);
-    host.session.noteCarrier(this.#isUp, nowMs);
-    const uncertain = former.moveTo(host.session);
-    this.counters.uncertainFrames += uncertain;
-    host.givenUpSeen = 0;
-    host.lostSeen = 0;
-    host.isLosing = false;
-    this.#forgetAnnounced(host);
-    host.joins.clear();
-    const { hostKey, name } = host;
-    this.#effects.note({ type: "host-restarted", hostKey, name, uncertain });
-    // Of commands that were not sent to the former, this one is to say what comes of them.
-    this.#markJoins(host, nowMs);
-    // What it was asked, or answered, may be gone with it.
-    this.#parts.tellWorkers({ type: "host-unreachable", hostKey });
-  }
-
-  /** What is known of it does not hold any more. Its members stay until it has said who they are. */
-  #forgetAnnounced(host: HostPort): void {
-    const { forwarding } = this.#parts;
-    forwarding.forgetHostRooms(host);
-    host.view = this.#createView(host.hostKey, () => host);
-    host.takenSequence = 0;
-    host.toldTaken = -1;
-    host.settled = [];
-    forwarding.updateFloodedHosts();
-    this.#parts.releaseInterest();
-  }
-
-  #noteUnreachable(host: HostPort): void {
-    const { hostKey, name } = host;
-    host.isReachable = false;
-    host.isCurrent = false;
-    this.#parts.forwarding.updateFloodedHosts();
-    this.#parts.tellWorkers({ type: "host-unreachable", hostKey });
-    this.#parts.releaseInterest();
-    this.#effects.note({ type: "host-unreachable", hostKey, name });
-  }
-
-  #noteBack(host: HostPort, wasGone: boolean, nowMs: number): void {
-    const { hostKey, name } = host;
-    host.isReachable = true;
-    if (wasGone) {
-      this.#parts.hosts.set(hostKey, host);
-      this.#forgetAnnounced(host);
-      host.joins.tellAgain();
-      // What was not kept for it, because it was gone, is not counted either.
-      this.tellHost(host, { type: "missed" }, nowMs);
-    }
-    this.#parts.forwarding.updateFloodedHosts();
-    this.#effects.note({ type: "host-back", hostKey, name });
-  }
-
-  #noteGone(host: HostPort): void {
-    const { hostKey, name } = host;
-    const before = host.session.givenUp;
-    const givenUp = host.session.giveUpAll();
-    this.counters.givenUpFrames += host.session.givenUp - before;
-    host.givenUpSeen = host.session.givenUp;
-    this.#release(host);
-    this.#effects.note({ type: "host-gone", hostKey, name, givenUp });
-  }
-
-  #removeHost(host: HostPort): void {
-    this.#release(host);
-    this.#hostByIncarnation.delete(host.incarnation);
-  }
-
-  /** Its interest and its members; whoever waits for it waits no more. */
-  #release(host: HostPort): void {
-    const { forwarding, members, hosts } = this.#parts;
-    // A new run of the host may have its place already.
-    if (hosts.get(host.hostKey) === host) hosts.delete(host.hostKey);
-    for (const uid of [...host.members.keys()]) members.remove(host, uid);
-    forwarding.hostInterest.removePlace(host);
-    host.roomCount = 0;
-    forwarding.forgetHostJoins(host);
-    forwarding.updateFloodedHosts();
-    this.#snapshots.forget(host.hostKey);
-    this.#parts.forgetHost(host.hostKey);
-    this.#parts.tellWorkers({ type: "host-unreachable", hostKey: host.hostKey });
-    this.#parts.releaseInterest();
-  }
-
-  /** Without the bus nobody hears anybody: after as long as for one host, no answers are waited for. */
-  #judgeOutage(nowMs: number): void {
-    if (this.#downSinceMs === undefined || nowMs - this.#downSinceMs < this.#settings.unreachableAfterMs) return;
-    for (const host of this.#parts.hosts.values()) {
-      if (!host.isReachable) continue;
-      host.isReachable = false;
-      this.#parts.tellWorkers({ type: "host-unreachable", hostKey: host.hostKey });
-    }
-    this.#parts.forwarding.updateFloodedHosts();
-    this.#parts.releaseInterest();
-  }
-
-  /** It is to say what came of all commands that made sockets join there. */
-  #markJoins(host: HostPort, nowMs: number): void {
-    if (host.expectedRooms.size > 0) this.tellHost(host, { type: "join-mark", number: host.joinsSent }, nowMs);
-  }
-
-  /** Counts what the session has given up, and tells of it once for each time that it begins. */
-  #watchLoss(host: HostPort, nowMs: number): void {
-    const { session, hostKey, name } = host;
-    this.counters.lostFrames += session.lost - host.lostSeen;
-    host.lostSeen = session.lost;
-    if (session.givenUp > host.givenUpSeen) {
-      this.counters.givenUpFrames += session.givenUp - host.givenUpSeen;
-      host.givenUpSeen = session.givenUp;
-      if (!host.isLosing) this.#effects.note({ type: "host-overflowed", hostKey, name });
-      host.isLosing = true;
-      return;
-    }
-    if (!host.isLosing || !session.isSettled) return;
-    host.isLosing = false;
-    // Their words on joins may be among what was lost.
-    host.joins.tellAgain();
-    this.#markJoins(host, nowMs);
-    this.#effects.note({ type: "host-recovered", hostKey, name, lost: session.lost });
   }
 
   *#listMembers(): Generator<readonly [string, PortMember], void, void> {

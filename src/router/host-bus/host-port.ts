@@ -15,6 +15,8 @@ export class HostPort {
   /** Adapters of its workers, by uid. */
   readonly members = new Map<string, PortMember>();
   roomCount = 0;
+  /** It has announced more rooms than a host may: what it says of rooms is not kept. */
+  hasTooMany = false;
   /** Nobody has heard of it for some seconds, or the own bus has been down for so long: no answer of it is waited for. */
   isReachable = true;
   /** It has been heard since the bus came up, and since it was unreachable: what is known of its rooms is current. */
@@ -51,6 +53,6 @@ export class HostPort {
 
   /** Gets every frame, wanted or not: what is known of its rooms may be old, or it has too many. */
   get wantsAll(): boolean {
-    return !this.isCurrent || !this.isReachable || this.view.wantsAll;
+    return !this.isCurrent || !this.isReachable || this.hasTooMany || this.view.wantsAll;
   }
 }

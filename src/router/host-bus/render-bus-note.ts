@@ -5,7 +5,8 @@ import type { BusNote } from "./bus-effects.js";
 
 export function renderBusNote(note: BusNote): NoteLine {
   const kind = "hostKey" in note ? `${note.type} ${note.hostKey}` : note.type;
-  return { ...describe(note), kind, aboutWorker: undefined };
+  const isLasting = note.type === "bus-down" || note.type === "host-unreachable";
+  return { ...describe(note), kind, aboutWorker: undefined, isLasting };
 }
 
 function describe(note: BusNote): Pick<NoteLine, "level" | "text"> {

@@ -21,8 +21,10 @@ const longMs = 10_000;
 /** A time that is waited for to its end. */
 const shortMs = 300;
 
-/** The worker that is killed. */
-const victim = 3;
+/** The worker that is killed: the last, which has one client of a cast. */
+function victimOf({ workers }: Stage): 2 | 3 {
+  return workers.length === 4 ? 3 : 2;
+}
 
 /** A namespace of the test's own, in which no member of an earlier test is missed; all clients answer "question". */
 async function gatherApart(stage: Stage): Promise<Cast & { nsp: string }> {
@@ -40,6 +42,7 @@ async function killAndWatch<Answer>(
   asked: Promise<Answer>,
   limitMs: number,
 ): Promise<{ answer: Answer } | undefined> {
+  const victim = victimOf(stage);
   const { ended } = stage.at(victim).process;
   const replaced = stage.kill(victim);
   const answered = asked.then((answer) => ({ answer }));
@@ -64,7 +67,7 @@ async function killWhileWaiting<Answer>(
   ask: () => Promise<Answer>,
   limitMs: number,
 ): Promise<{ answer: Answer } | undefined> {
-  await stage.at(victim).process.ask("block", { milliseconds: longMs });
+  await stage.at(victimOf(stage)).process.ask("block", { milliseconds: longMs });
   const asked = ask();
   asked.catch(() => {});
   // The question has left worker 0 when that answers another.
@@ -84,7 +87,7 @@ const failures: Suite = {
         const cast = await gatherApart(stage);
         const ask = async (): Promise<{ id: string }[]> => await stage.at(0).of(cast.nsp, (nsp) => nsp.fetchSockets());
         const sockets = (await killWhileWaiting(stage, ask, knownDeadMs))?.answer;
-        const left = cast.clients.slice(0, victim).map(({ id }) => id);
+        const left = cast.clientsOff(victimOf(stage)).map(({ id }) => id);
         assert.deepEqual(sockets?.map(({ id }) => id).toSorted(), left.toSorted());
       },
       instead: async () => {
@@ -96,7 +99,8 @@ const failures: Suite = {
     testLimited(stage, "serverSideEmit to the dead", {
       holds: async () => {
         const { nsp, ask } = await askServers(stage);
-        assert.deepEqual((await killWhileWaiting(stage, ask, knownDeadMs))?.answer.toSorted(), [1, 2], nsp);
+        const answer = (await killWhileWaiting(stage, ask, knownDeadMs))?.answer;
+        assert.deepEqual(answer?.toSorted(), stage.allBut(0, victimOf(stage)), nsp);
       },
       instead: async () => {
         const { ask } = await askServers(stage);
@@ -106,10 +110,11 @@ const failures: Suite = {
 
     testLimited(stage, "acknowledgements of the dead", {
       holds: async () => {
-        const { nsp } = await gatherApart(stage);
+        const cast = await gatherApart(stage);
         const ask = async (): Promise<number[]> =>
-          await stage.at(0).of(nsp, (namespace) => namespace.timeout(longMs).emitWithAck("question"));
-        assert.deepEqual((await killWhileWaiting(stage, ask, knownDeadMs))?.answer.toSorted(), [0, 1, 2]);
+          await stage.at(0).of(cast.nsp, (nsp) => nsp.timeout(longMs).emitWithAck("question"));
+        const answer = (await killWhileWaiting(stage, ask, knownDeadMs))?.answer;
+        assert.deepEqual(answer?.toSorted(), cast.placesOff(victimOf(stage)));
       },
       instead: async () => {
         const { nsp } = await gatherApart(stage);
@@ -122,30 +127,30 @@ const failures: Suite = {
 
     testLimited(stage, "acknowledgements of clients of the dead", {
       holds: async () => {
-        const { asked } = await askFourClients(stage, longMs);
+        const { asked, answering } = await askFourClients(stage, longMs);
         const [error, responses] = (await killAndWatch(stage, asked, knownDeadMs))?.answer ?? [];
         assert.equal(error, null);
-        assert.deepEqual(responses?.toSorted(), [0, 1, 2]);
+        assert.deepEqual(responses?.toSorted(), answering);
       },
       instead: async () => {
-        const { asked } = await askFourClients(stage, promptMs);
+        const { asked, answering } = await askFourClients(stage, promptMs);
         assert.equal(await killAndWatch(stage, asked, watchedMs), undefined);
         const [error, responses] = await asked;
         assert.equal(error?.message, "operation has timed out");
-        assert.deepEqual(responses.toSorted(), [0, 1, 2]);
+        assert.deepEqual(responses.toSorted(), answering);
       },
     });
 
     testLimited(stage, "fetchSockets after a death", {
       holds: async () => {
         const cast = await gatherApart(stage);
-        await stage.kill(victim);
+        await stage.kill(victimOf(stage));
         const fetched = stage.at(0).of<unknown[]>(cast.nsp, (nsp) => nsp.fetchSockets());
         assert.equal((await timed(fetched, promptMs, "fetchSockets after a death")).value.length, 3);
       },
       instead: async () => {
         const { nsp } = await gatherApart(stage);
-        await stage.kill(victim);
+        await stage.kill(victimOf(stage));
         await assert.rejects(
           stage.at(0).of(nsp, (namespace) => namespace.timeout(shortMs).fetchSockets()),
           { message: "timeout reached: missing 1 responses" },
@@ -156,13 +161,15 @@ const failures: Suite = {
     testLimited(stage, "serverCount after a death", {
       holds: async () => {
         const { nsp } = await gatherApart(stage);
+        const victim = victimOf(stage);
         await stage.kill(victim);
-        await stage.waitForServers(nsp, 3, [0, 1, 2]);
-        await stage.waitForServers("/", 4);
+        const left = stage.allBut(victim);
+        await stage.waitForServers(nsp, left.length, left);
+        await stage.waitForServers("/");
       },
       instead: async () => {
         const { nsp } = await gatherApart(stage);
-        await stage.kill(victim);
+        await stage.kill(victimOf(stage));
         assert.deepEqual(
           await Promise.all([0, 1, 2].map(async (slot) => await stage.countServers(slot, nsp))),
           [4, 4, 4],
@@ -172,11 +179,12 @@ const failures: Suite = {
 
     test("the worker in the place of a killed one is a member like any other", async () => {
       const cast = await stage.gather();
+      const victim = victimOf(stage);
       await stage.kill(victim);
       const room = stage.name("room");
       const newcomer = await stage.connect(victim);
       await stage.at(victim).socket(newcomer, (socket) => socket.join(room));
-      const all = [...cast.clients.slice(0, victim), newcomer];
+      const all = [...cast.clientsOff(victim), newcomer];
       await stage.at(0).io((io) => io.emit("news", 1));
       assert.deepEqual(await stage.hear(0, all), [news, news, news, news]);
       await stage.at(0).io((io) => io.to(room).emit("news", 1));
@@ -190,6 +198,7 @@ const failures: Suite = {
     test("the ids and rooms of a killed worker reach nobody in the one that follows", async () => {
       const cast = await stage.gather();
       const room = stage.name("room");
+      const victim = victimOf(stage);
       await stage.at(victim).socket(cast.clients[victim], (socket) => socket.join(room));
       await stage.kill(victim);
       const newcomer = await stage.connect(victim);
@@ -199,7 +208,7 @@ const failures: Suite = {
 
     test("fetchSockets with a timeout ends there when a worker is busy, and finds it again afterwards", async () => {
       const cast = await gatherApart(stage);
-      await stage.at(victim).process.ask("block", { milliseconds: 3 * shortMs });
+      await stage.at(victimOf(stage)).process.ask("block", { milliseconds: 3 * shortMs });
       await assert.rejects(
         stage.at(0).of(cast.nsp, (nsp) => nsp.timeout(shortMs).fetchSockets()),
         /timeout|timed out/,
@@ -210,25 +219,30 @@ const failures: Suite = {
   },
 };
 
-describeFabrics("Failures", [failures]);
+describeFabrics("Failures", [failures], { onSeveralHosts: { "routed-2x2": [failures] } });
 
-/** A question of servers that all answer with their slot. */
+/** A question of servers that all answer with their number. */
 async function askServers(stage: Stage): Promise<{ nsp: string; ask: () => Promise<number[]> }> {
   const { nsp } = await gatherApart(stage);
-  for (const slot of [1, 2, victim]) {
+  for (const slot of stage.allBut(0)) {
     await stage.at(slot).process.ask("hearServers", { target: { nsp }, event: "ask", how: "answer", value: slot });
   }
   return { nsp, ask: async () => await stage.at(0).of(nsp, (namespace) => namespace.serverSideEmitWithAck("ask")) };
 }
 
 /** Three clients answer, and the fourth, of the victim, has been asked when this resolves. */
-async function askFourClients(stage: Stage, timeoutMs: number): Promise<{ asked: Promise<[Error | null, number[]]> }> {
+async function askFourClients(
+  stage: Stage,
+  timeoutMs: number,
+): Promise<{ asked: Promise<[Error | null, number[]]>; answering: number[] }> {
   const cast = await gatherApart(stage);
-  for (const slot of [0, 1, 2] as const) cast.clients[slot].answer("half answered", slot);
+  const victim = victimOf(stage);
+  const answering = cast.placesOff(victim);
+  for (const place of answering) cast.clients[place as 0].answer("half answered", place);
   const asked = stage
     .at(0)
     .of<[Error | null, number[]]>(cast.nsp, (nsp) => nsp.timeout(timeoutMs).emit("half answered", callback));
   asked.catch(() => {});
   await cast.clients[victim].ear.take("half answered");
-  return { asked };
+  return { asked, answering };
 }

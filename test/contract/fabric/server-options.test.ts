@@ -6,7 +6,6 @@ import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { Decoder, Encoder } from "socket.io-msgpack-parser";
 import WebSocket from "ws";
-import { parseAddress } from "../../../src/address/address.js";
 import { openPolling } from "../../support/engine-polling.js";
 import { renderRequest } from "../../support/raw-http.js";
 import { describeFabrics, type Suite } from "./support/describe-fabrics.js";
@@ -24,7 +23,7 @@ const compressedAtMost = text.length / 10;
 
 /** A worker that is not the one of the session. */
 function chooseOther(stage: Stage, sid: string): number {
-  return ((parseAddress(sid)?.workerSlot ?? 0) + 1) % stage.workers.length;
+  return (stage.of({ id: sid }).slot + 1) % stage.workers.length;
 }
 
 /** A client by hand that knows how many bytes came over its connection. */
@@ -32,7 +31,7 @@ async function openCounted(
   stage: Stage,
   perMessageDeflate: boolean,
 ): Promise<Disposable & { sid: string; receive(): Promise<{ packet: string; bytes: number }> }> {
-  const url = `ws://127.0.0.1:${stage.host.port}/socket.io/?EIO=4&transport=websocket`;
+  const url = `ws://127.0.0.1:${stage.at(0).host.port}/socket.io/?EIO=4&transport=websocket`;
   const webSocket = new WebSocket(url, { perMessageDeflate });
   const upgraded = once(webSocket, "upgrade");
   const receive = async (): Promise<string> => String(((await once(webSocket, "message")) as [Buffer])[0]);
@@ -86,7 +85,7 @@ const withCompression: Suite = {
     });
 
     test("a polling answer with a broadcast of another worker is compressed, with compress(false) it is not", async () => {
-      const session = await openPolling({ port: stage.host.port });
+      const session = await openPolling({ port: stage.at(0).host.port });
       const path = `/socket.io/?EIO=4&transport=polling&sid=${session.sid}`;
       const from = chooseOther(stage, session.sid);
       const poll = renderRequest({ path, headers: { "Accept-Encoding": "gzip" } });

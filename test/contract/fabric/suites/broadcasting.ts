@@ -196,7 +196,7 @@ export const broadcasting: Suite = {
 
     test("volatile is not kept for a client of any worker that is not ready; what is not volatile is", async () => {
       // By hand: between two polls nothing can be written to them.
-      const sessions = await Promise.all(stage.workers.map(async () => await openPolling({ port: stage.host.port })));
+      const sessions = await Promise.all(stage.workers.map(async ({ host }) => await openPolling({ port: host.port })));
       const cast = await stage.gather();
       await stage.at(0).io((io) => {
         io.volatile.emit("news", "volatile");

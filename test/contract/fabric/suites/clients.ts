@@ -146,7 +146,7 @@ export const clients: Suite = {
     }
 
     test("a client between two polls gets everything that came meanwhile with the next", async () => {
-      const sessions = await Promise.all(stage.workers.map(async () => await openPolling({ port: stage.host.port })));
+      const sessions = await Promise.all(stage.workers.map(async ({ host }) => await openPolling({ port: host.port })));
       await stage.at(0).io((io) => {
         io.emit("first");
         io.emit("second", "ü");

@@ -92,7 +92,7 @@ async function findEnded(stage: Stage, expected: readonly number[], act: () => P
       }
     }),
   );
-  const ended = [0, 1, 2, 3].filter((slot) => !isAlive[slot]);
+  const ended = stage.allBut().filter((slot) => !isAlive[slot]);
   for (const slot of ended) await stage.waitUntilReplaced(slot, before[slot]?.pid ?? 0);
   return ended;
 }

@@ -118,6 +118,9 @@ export class ControlledWorker {
   }
 }
 
+/** Numbers the workers of several hosts; what says hello without a host key is of a single one. */
+export type CountThrough = (place: { readonly hostKey: string; readonly slot: number }) => number;
+
 /** Listens for workers, and knows the newest of each slot. */
 export class ControlServer {
   readonly path: string;
@@ -125,8 +128,10 @@ export class ControlServer {
   readonly #server: Server;
   readonly #workers = new Map<number, ControlledWorker>();
   readonly #arrivals = new EventEmitter();
+  readonly #countThrough: CountThrough;
 
-  constructor() {
+  constructor(countThrough: CountThrough = ({ slot }) => slot) {
+    this.#countThrough = countThrough;
     this.path = join(this.#directory, "control.sock");
     this.#server = createServer((connection) => this.#greet(connection));
   }
@@ -159,7 +164,8 @@ export class ControlServer {
     createInterface({ input: connection }).on("line", (line) => {
       const message = deserialize(Buffer.from(line, "base64")) as Note;
       if (message.kind === "hello") {
-        worker = new ControlledWorker(Number(message["slot"]), Number(message["pid"]), connection);
+        const slot = this.#countThrough({ hostKey: String(message["hostKey"]), slot: Number(message["slot"]) });
+        worker = new ControlledWorker(slot, Number(message["pid"]), connection);
         this.#workers.set(worker.slot, worker);
         this.#arrivals.emit("hello");
       } else {

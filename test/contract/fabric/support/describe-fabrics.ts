@@ -1,7 +1,9 @@
-/** One suite, several fabrics: every test of it is run on each, on a stage of its own for each file. */
+/** One suite, several fabrics: every test of it is run on each, on a stage of its own for each file; several hosts need a Redis. */
 
 import { after, afterEach, before, describe, type TestContext, test } from "node:test";
-import { fabrics } from "./fabrics.js";
+import { skipOrFail } from "../../../support/prerequisite.js";
+import { missingRedis, redisPath } from "../../../support/redis/local-redis.js";
+import { chooseLayouts, isAllOnSeveral, type Layout, type LayoutName } from "./fabrics.js";
 import { type KnownLimit, knownLimits } from "./known-limits.js";
 import { Stage, type StageOptions } from "./stage.js";
 
@@ -12,16 +14,23 @@ export interface Suite {
 }
 
 export interface SuiteOptions extends StageOptions {
+  /** What is run on several hosts in each run; at full size all suites are. */
+  readonly onSeveralHosts?: Partial<Record<LayoutName, readonly Suite[]>>;
   /** The tests run side by side, because they wait out timeouts; then no client of one may matter to another. */
   readonly isConcurrent?: boolean;
 }
 
 /** Runs the suites on each fabric; they share the stage, to which each test comes empty. */
 export function describeFabrics(title: string, suites: readonly Suite[], options: SuiteOptions = {}): void {
-  const { isConcurrent = false } = options;
+  const { isConcurrent = false, onSeveralHosts = {} } = options;
   const settings = { timeout: 180_000, concurrency: isConcurrent };
   describe(title, settings, () => {
-    const stages = fabrics.map((fabric) => new Stage(fabric, options));
+    const layouts = chooseLayouts(Object.keys(onSeveralHosts));
+    const canOpen = ({ hosts }: Layout): boolean => hosts === 1 || redisPath !== undefined;
+    for (const { name } of layouts.filter((layout) => !canOpen(layout))) {
+      test(`on ${name}`, (t) => skipOrFail(t, missingRedis));
+    }
+    const stages = layouts.filter(canOpen).map((layout) => new Stage(layout, options));
     // Tests mostly wait: the host of the next fabric starts while those of the one before it run.
     const opened: Promise<void>[] = [];
     before(() => {
@@ -31,11 +40,12 @@ export function describeFabrics(title: string, suites: readonly Suite[], options
       for (const opening of opened) opening.catch(() => {});
     });
     for (const [index, stage] of stages.entries()) {
-      describe(`on ${stage.fabric}`, settings, () => {
+      describe(`on ${stage.layout.name}`, settings, () => {
         before(async () => await opened[index]);
         after(async () => await stage.close());
         if (!isConcurrent) afterEach(async () => await stage.dismiss());
-        for (const suite of suites) describe(suite.title, settings, () => suite.define(stage));
+        const chosen = isAllOnSeveral ? suites : (onSeveralHosts[stage.layout.name] ?? suites);
+        for (const suite of chosen) describe(suite.title, settings, () => suite.define(stage));
       });
     }
   });
@@ -51,8 +61,9 @@ export function testLimited(
 ): void {
   const limit: KnownLimit = knownLimits[name];
   test(limit.title, async (t) => {
-    if (!limit.fabrics.includes(stage.fabric)) return await runs.holds(t);
-    t.diagnostic(`${stage.fabric} cannot hold this: ${limit.whatHappens}`);
+    const { name, fabric } = stage.layout;
+    if (!limit.fabrics.includes(fabric) && !limit.fabrics.includes(name)) return await runs.holds(t);
+    t.diagnostic(`${name} cannot hold this: ${limit.whatHappens}`);
     await runs.instead(t);
   });
 }

@@ -1,11 +1,12 @@
 /** What a fabric cannot hold of the contract, and what happens there instead. */
 
-import type { Fabric } from "./fabrics.js";
+import type { LayoutName } from "./fabrics.js";
 
 export interface KnownLimit {
   /** The statement. */
   readonly title: string;
-  readonly fabrics: readonly Fabric[];
+  /** A fabric, however many hosts there are, or a layout of its own. */
+  readonly fabrics: readonly LayoutName[];
   readonly whatHappens: string;
 }
 
@@ -114,5 +115,15 @@ export const knownLimits = {
     fabrics: ["routed"],
     whatHappens:
       "for events of other workers it sees what the client gets: a date as text, undefined as null, a map as {}",
+  },
+  "joins that nobody waits for": {
+    title: "a client whose connection handler joins a room without waiting is told from when it is connected",
+    fabrics: ["routed-2x2", "routed-3x1"],
+    whatHappens: "other hosts learn of the room a moment later: what they say reaches it once join has resolved",
+  },
+  "early joins that nobody waits for": {
+    title: "a room joined in a middleware has its member once that is connected, and not when it is refused",
+    fabrics: ["routed-2x2", "routed-3x1"],
+    whatHappens: "that is so of a middleware that waits for join; of another, other hosts learn of it a moment later",
   },
 } satisfies Record<string, KnownLimit>;

@@ -1,9 +1,11 @@
 /** A worker as the tests see it: what is done with `io` and its parts here is done there. */
 
 import type { Namespace, Server, Socket } from "socket.io";
+import type { TestHost } from "../../../support/host.js";
 import type { Client } from "./client.js";
 import type { ControlledWorker, ControlServer } from "./control-server.js";
 import { recordCalls } from "./recorded-calls.js";
+import type { StageHosts } from "./stage-hosts.js";
 
 /** What `fetchSockets` gives. */
 export type RemoteSocket = Awaited<ReturnType<Server["fetchSockets"]>>[number];
@@ -16,11 +18,18 @@ interface Target {
 
 export class StageWorker {
   readonly #control: ControlServer;
+  readonly #hosts: StageHosts;
+  /** Its number among the workers of all hosts. */
   readonly slot: number;
 
-  constructor(control: ControlServer, slot: number) {
+  constructor(control: ControlServer, hosts: StageHosts, slot: number) {
     this.#control = control;
+    this.#hosts = hosts;
     this.slot = slot;
+  }
+
+  get host(): TestHost {
+    return this.#hosts.find(this.slot).host;
   }
 
   /** The process that has the slot now. */

@@ -1,16 +1,16 @@
-/** A host of four workers on one fabric, each of which does what a test says, and clients placed on the workers. */
+/** The workers of one host or several on one fabric, each of which does what a test says, and clients placed on the workers. */
 
-import { fileURLToPath } from "node:url";
-import { pause, startHost, type TestHost } from "../../../support/host.js";
-import { type Client, readSlot, type Transport } from "./client.js";
+import { pause } from "../../../support/host.js";
+import { type Client, readAddress, type Transport } from "./client.js";
 import { ControlServer } from "./control-server.js";
 import type { Heard } from "./ear.js";
-import type { Fabric } from "./fabrics.js";
+import type { Layout } from "./fabrics.js";
 import { ModernClient, type ModernTransport } from "./modern-client.js";
 import { OldClient } from "./old-client.js";
+import { StageHosts } from "./stage-hosts.js";
 import { StageWorker } from "./stage-worker.js";
 
-/** One of each worker, by slot. */
+/** One of each client of a cast. */
 export type Four<Item> = readonly [Item, Item, Item, Item];
 
 export interface StageOptions {
@@ -28,13 +28,12 @@ export interface ClientOptions {
   readonly beside?: ModernClient;
 }
 
-export const workerCount = 4;
-const slots = [0, 1, 2, 3] as const;
+const places = [0, 1, 2, 3] as const;
 /** Nothing here takes this long; what does has failed. */
 const patienceMs = 10_000;
 const maxRounds = 32;
 
-/** One client on each worker. */
+/** Four clients, one on each worker; where there are three workers, the last is beside the second. */
 export class Cast {
   readonly clients: Four<Client>;
   readonly #stage: Stage;
@@ -52,55 +51,53 @@ export class Cast {
     return await this.#stage.hear(from, this.clients);
   }
 
-  /** The same of those of these workers. */
+  /** The same of these alone. */
   async hearOf(heard: readonly number[], from: number): Promise<Heard[][]> {
     return await this.#stage.hear(
       from,
-      this.clients.filter((_, slot) => heard.includes(slot)),
+      this.clients.filter((_, place) => heard.includes(place)),
     );
+  }
+
+  /** Places of the clients that are not on that worker. */
+  placesOff(slot: number): number[] {
+    return places.filter((place) => this.#stage.slotOf(place) !== slot);
+  }
+
+  clientsOff(slot: number): Client[] {
+    return this.clients.filter((_, place) => this.#stage.slotOf(place) !== slot);
   }
 }
 
 export class Stage {
-  readonly fabric: Fabric;
-  readonly workers: Four<StageWorker>;
+  readonly layout: Layout;
+  /** Of all hosts. */
+  readonly workers: readonly StageWorker[];
   readonly #options: StageOptions;
-  readonly #control = new ControlServer();
-  #host: TestHost | undefined;
+  readonly #hosts: StageHosts;
+  readonly #control: ControlServer;
   #clients: Client[] = [];
   #lastName = 0;
+  #lastHost = 0;
 
-  constructor(fabric: Fabric, options: StageOptions = {}) {
-    this.fabric = fabric;
+  constructor(layout: Layout, options: StageOptions = {}) {
+    this.layout = layout;
     this.#options = options;
-    const worker = (slot: number): StageWorker => new StageWorker(this.#control, slot);
-    this.workers = [worker(0), worker(1), worker(2), worker(3)];
-  }
-
-  get host(): TestHost {
-    if (this.#host === undefined) throw new Error("the stage is not open");
-    return this.#host;
+    this.#hosts = new StageHosts(layout);
+    this.#control = new ControlServer((place) => this.#hosts.countThrough(place));
+    const length = layout.hosts * layout.workersPerHost;
+    this.workers = Array.from({ length }, (_, slot) => new StageWorker(this.#control, this.#hosts, slot));
   }
 
   async open(): Promise<void> {
     await this.#control.open();
     const { serverOptions, parser } = this.#options;
-    this.#host = await startHost({
-      app: fileURLToPath(new URL("../fixtures/stage-app.mjs", import.meta.url)),
-      workers: workerCount,
-      env: {
-        SIGNALBOX_FABRIC: this.fabric,
-        SIGNALBOX_SLOW_START_MS: "0",
-        SIGNALBOX_RESTART_BACKOFF_MIN_MS: "20",
-        SIGNALBOX_RESTART_BACKOFF_MAX_MS: "50",
-        CONTRACT_SETTINGS: JSON.stringify({ controlPath: this.#control.path, serverOptions, parser }),
-      },
-    });
-    for (const nsp of ["/", "/other"]) await this.waitForServers(nsp, workerCount);
+    await this.#hosts.open({ controlPath: this.#control.path, serverOptions, parser });
+    for (const nsp of ["/", "/other"]) await this.waitForServers(nsp);
   }
 
   /** Resolves when the adapters of a namespace know of so many servers on each of these workers. */
-  async waitForServers(nsp: string, count: number, on: readonly number[] = slots): Promise<void> {
+  async waitForServers(nsp: string, count = this.workers.length, on = this.allBut()): Promise<void> {
     const deadlineMs = performance.now() + patienceMs;
     for (;;) {
       const counts = await Promise.all(on.map(async (slot) => await this.countServers(slot, nsp)));
@@ -114,15 +111,27 @@ export class Stage {
     return await this.at(slot).of<number>(nsp, (namespace) => namespace.adapter.serverCount());
   }
 
-  at(slot: number): StageWorker {
-    const worker = this.workers[slot];
-    if (worker === undefined) throw new Error(`there is no worker ${slot}`);
+  /** The worker of that place in a cast, and so every worker by its number. */
+  at(place: number): StageWorker {
+    const worker = this.workers[this.slotOf(place)];
+    if (worker === undefined) throw new Error(`there is no worker ${place}`);
     return worker;
   }
 
+  /** With fewer workers than places, the last are beside the second and those that follow it. */
+  slotOf(place: number): number {
+    return place < this.workers.length ? place : place - this.workers.length + 1;
+  }
+
+  /** Numbers of the workers, without these. */
+  allBut(...left: readonly number[]): number[] {
+    return this.workers.map(({ slot }) => slot).filter((slot) => !left.includes(slot));
+  }
+
   /** The worker that a client is on. */
-  of(client: Client): StageWorker {
-    return this.at(readSlot(client));
+  of(client: Pick<Client, "id">): StageWorker {
+    const { hostKey, workerSlot } = readAddress(client.id);
+    return this.at(this.#hosts.countThrough({ hostKey, slot: workerSlot }));
   }
 
   /** A name that no other test of this stage has. */
@@ -131,12 +140,12 @@ export class Stage {
     return `${kind}-${this.#lastName}`;
   }
 
-  /** One client on each worker; `transports` by slot. */
+  /** One client for each place; `transports` by place. */
   async gather(options: ClientOptions & { transports?: Four<Transport> } = {}): Promise<Cast> {
     const { transports, ...rest } = options;
-    const wishes = slots.map((slot) => {
-      const transport = transports?.[slot];
-      return { slot, options: { ...rest, ...(transport !== undefined && { transport }) } };
+    const wishes = places.map((place) => {
+      const transport = transports?.[place];
+      return { slot: this.slotOf(place), options: { ...rest, ...(transport !== undefined && { transport }) } };
     });
     return new Cast(this, (await this.#place(wishes)) as unknown as Four<Client>);
   }
@@ -145,27 +154,33 @@ export class Stage {
   async gatherApart(kind: "dynamic" | "chosen" = "dynamic"): Promise<Cast & { nsp: string }> {
     const nsp = `/${this.name(kind)}`;
     const cast = await this.gather({ nsp });
-    await this.waitForServers(nsp, workerCount);
+    await this.waitForServers(nsp);
     return Object.assign(cast, { nsp });
   }
 
-  /** A client on that worker. */
-  async connect(slot: number, options: ClientOptions = {}): Promise<Client> {
-    const [client] = await this.#place([{ slot, options }]);
+  /** A client on the worker of that place. */
+  async connect(place: number, options: ClientOptions = {}): Promise<Client> {
+    const [client] = await this.#place([{ slot: this.slotOf(place), options }]);
     return client as Client;
   }
 
   async connectModern(
-    slot: number,
+    place: number,
     options: ClientOptions & { transport?: ModernTransport } = {},
   ): Promise<ModernClient> {
-    return (await this.connect(slot, options)) as ModernClient;
+    return (await this.connect(place, options)) as ModernClient;
   }
 
-  /** A client on whatever worker the primary chooses. */
+  /** A client on whatever worker the primary chooses, of the hosts in turn. */
   async connectAnywhere(options: ClientOptions = {}): Promise<Client> {
+    this.#lastHost = (this.#lastHost + 1) % this.layout.hosts;
+    return await this.#connectTo(this.#lastHost * this.layout.workersPerHost, options);
+  }
+
+  /** A client on any worker of the host of that one. */
+  async #connectTo(slot: number, options: ClientOptions): Promise<Client> {
     const { nsp = "/", transport = "websocket", auth, beside } = options;
-    const { url } = this.host;
+    const { url } = this.at(slot).host;
     if (transport === "old websocket" || transport === "old polling") {
       const client = new OldClient({ url, nsp, transport });
       this.#clients.push(client);
@@ -175,6 +190,8 @@ export class Stage {
     const client = new ModernClient({ url, nsp, transport, auth, beside, parser: this.#options.parser });
     this.#clients.push(client);
     await client.ready(transport);
+    // It may be the first of its worker in a namespace.
+    if (nsp !== "/" && nsp !== "/other") await this.#settle();
     return client;
   }
 
@@ -190,11 +207,11 @@ export class Stage {
       // Later one at a time: the workers take turns, and two at a time could miss theirs for ever.
       const tried = round === 0 ? open : open.slice(0, 1);
       const arrived = await Promise.all(
-        tried.map(async ({ options }) => ({ client: await this.connectAnywhere(options), options })),
+        tried.map(async ({ slot, options }) => ({ client: await this.#connectTo(slot, options), options })),
       );
       for (const { client, options } of arrived) {
         const isLike = ({ slot, options: wished }: (typeof wishes)[number]): boolean =>
-          slot === readSlot(client) && wished.transport === options.transport;
+          slot === this.of(client).slot && wished.transport === options.transport;
         const wish = open.find((each) => !placed.has(each) && isLike(each));
         if (wish === undefined) strays.push(client);
         else placed.set(wish, client);
@@ -205,19 +222,20 @@ export class Stage {
   }
 
   /** Kills (SIGKILL) a worker, and resolves when another is ready in its place. */
-  async kill(slot: number): Promise<void> {
-    const { pid } = this.at(slot).process;
+  async kill(worker: number): Promise<void> {
+    const { pid } = this.at(worker).process;
     process.kill(pid, "SIGKILL");
-    await this.waitUntilReplaced(slot, pid);
+    await this.waitUntilReplaced(worker, pid);
   }
 
-  async waitUntilReplaced(slot: number, pid: number): Promise<void> {
-    await this.host.waitForStatus(
+  async waitUntilReplaced(worker: number, pid: number): Promise<void> {
+    const { host, slot } = this.#hosts.find(worker);
+    await host.waitForStatus(
       ({ workers }) => workers[slot]?.state === "ready" && workers[slot].pid !== pid,
-      `a worker in the place of worker ${slot}`,
+      `a worker in the place of worker ${worker}`,
     );
     // It has said hello before it was ready; that may be on its way still.
-    while (this.at(slot).process.pid === pid) await pause(1);
+    while (this.at(worker).process.pid === pid) await pause(1);
   }
 
   /** A client leaves, and its worker has noticed. */
@@ -233,7 +251,24 @@ export class Stage {
     const marker = this.name("marker");
     const nsp = clients[0]?.nsp ?? "/";
     await this.at(from).of(nsp, (namespace) => namespace.emit(marker));
-    return await Promise.all(clients.map(async (client) => await client.ear.takeBefore(marker)));
+    const heard = await Promise.all(clients.map(async (client) => await client.ear.takeBefore(marker)));
+    await this.#settle();
+    return heard;
+  }
+
+  /**
+   * Resolves when each host knows of the rooms and namespaces that the workers of the others have now. They learn of them a
+   * moment later: only who waits for `join`, or sends after `socketsJoin` from the same worker, need not think of that.
+   */
+  async #settle(): Promise<void> {
+    if (this.layout.hosts === 1) return;
+    const mark = this.name("mark");
+    await Promise.all(
+      this.workers.map(async (worker) => {
+        await worker.of("/", ({ adapter }) => adapter.addAll(mark, new Set([mark])));
+        await worker.of("/", ({ adapter }) => adapter.delAll(mark));
+      }),
+    );
   }
 
   /** All clients leave, and resolves when no worker has a session any more. */
@@ -244,7 +279,7 @@ export class Stage {
 
   async close(): Promise<void> {
     for (const client of this.#clients.splice(0)) client.close();
-    await this.#host?.[Symbol.asyncDispose]();
+    await this.#hosts.close();
     this.#control.close();
   }
 }
