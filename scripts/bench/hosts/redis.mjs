@@ -1,7 +1,5 @@
 // The Redis between the hosts: a server without persistence beside the other servers, and what it says of itself.
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { findFreePort, startPinned, stop } from "../shared/processes.mjs";
@@ -16,13 +14,12 @@ const QUESTION_BYTES = QUESTIONS.reduce((sum, part) => sum + `*2\r\n$4\r\ninfo\r
 const ANSWER_HEAD_BYTES = 12; // the length before it and the line end after it, but for one or two
 
 export async function startRedis(core) {
-  const directory = mkdtempSync(join(tmpdir(), "bench-redis-"));
   const port = await findFreePort();
   const server = startPinned({
     name: "redis",
     core,
     command: "redis-server",
-    args: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", directory],
+    args: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tmpdir()],
   });
   const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => 50, maxRetriesPerRequest: null });
   client.on("error", () => {}); // until it listens
@@ -31,7 +28,6 @@ export async function startRedis(core) {
   } catch (error) {
     client.disconnect();
     await stop(server);
-    rmSync(directory, { recursive: true, force: true });
     throw error;
   }
   let ownBytesIn = 0;
@@ -65,7 +61,6 @@ export async function startRedis(core) {
     async stop() {
       client.disconnect();
       await stop(server);
-      rmSync(directory, { recursive: true, force: true });
     },
   };
 }
