@@ -1,6 +1,7 @@
 /** What applications, clients and misfortune do to a fleet: one random step after another. */
 
 import { requests } from "../../src/protocol/exchange-frames.js";
+import type { RoomName } from "../../src/protocol/room-key.js";
 import { Applications } from "./applications.js";
 import { Choices } from "./choices.js";
 import type { ModelAdapter } from "./model-adapter.js";
@@ -132,7 +133,9 @@ export class History {
         if (socket !== undefined) adapter.disconnect(socket);
         break;
       case "join":
-        if (socket !== undefined) adapter.join(socket, choices.chooseRooms(adapter.namespace, random.whole(1, 3)));
+        if (socket === undefined) break;
+        adapter.join(socket, choices.chooseRooms(adapter.namespace, random.whole(1, 3)));
+        if (this.#fleet.bus !== undefined) this.#emitToNewcomer(adapter, random.pick([...socket.rooms.keys()]) ?? "");
         break;
       case "leave":
         if (socket !== undefined) adapter.leave(socket, random.pick([...socket.rooms.keys()]) ?? "");
@@ -158,6 +161,18 @@ export class History {
         break;
       default:
     }
+  }
+
+  /** As soon as it has been waited for, a join counts elsewhere, too. */
+  #emitToNewcomer(adapter: ModelAdapter, room: RoomName): void {
+    const { random, livingWorkers, time } = this.#fleet;
+    const other = random.pick(livingWorkers);
+    const there = other?.adapters.find(({ namespace }) => namespace === adapter.namespace);
+    if (other === undefined || there === undefined) return;
+    time.after(random.between(0, 6), () => {
+      const canEmit = other.isServing && other.process.stoppedSinceMs === undefined && other.adapters.includes(there);
+      if (canEmit) this.applications.emit(other, there, { rooms: new Set([room]), except: new Set() }, false, []);
+    });
   }
 
   /** Commands of several workers meet at their receivers. */
