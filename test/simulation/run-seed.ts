@@ -31,6 +31,8 @@ const settleMs = 6_500;
 const fleetSettleMs = 8_500;
 const silenceMs = 1_500;
 /** What is lost is sent again, more and more slowly. */
+/** What the last step has planned happens, too. */
+const lastStepMs = 20;
 const lastWordsMs = 500;
 const settleLimitMs = 30_000;
 /** Messages arrive; clients that missed some are sent away within a second, and their rooms are left after a cooldown. */
@@ -55,6 +57,7 @@ export async function runSeed({ seed, isFleet, steps, writeTrace }: SeedOptions)
   await run.until(() => left === 0, Number.POSITIVE_INFINITY, "");
   fleet.observer.log?.("the history ends");
   if (fleet.bus !== undefined) fleet.bus.isMended = true;
+  await run.forMs(lastStepMs);
   await run.until(() => fleet.isHealthy, healLimitMs, "the host never heals");
   await run.forMs(isFleet ? fleetSettleMs : settleMs);
   if (isFleet) await checkSilence(fleet, run);
