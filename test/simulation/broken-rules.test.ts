@@ -12,6 +12,17 @@ const steps = 200;
 const fleetSteps = 60;
 /** Most are noticed in the first few. */
 const maxSeeds = 400;
+/** It takes dozens of seeds until these come to matter: at full size only. */
+const noticedLate = new Set([
+  "gap-not-noticed",
+  "hosts-not-awaited",
+  "host-joins-done-too-soon",
+  "incomplete-view-trusted",
+  "lost-counted-wrong",
+  "parts-override-news",
+  "uncertain-sent-again",
+  "unreachable-awaited",
+]);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The first seed that notices. */
@@ -44,6 +55,7 @@ describe("a broken rule is noticed, and its replay shows it again", { timeout: 3
   }
 
   for (const { name, what } of brokenFleetRules) {
+    if (noticedLate.has(name) && process.env["TEST_SIZE"] !== "full") continue;
     test(`in a fleet: ${name}: ${what}`, async () => {
       const seed = await findFailure(name, true);
       const message = await explainFailure({ seed, steps: fleetSteps, broken: name, isFleet: true });

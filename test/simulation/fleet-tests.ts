@@ -5,8 +5,8 @@ import { describe, test } from "node:test";
 import { explainFailure, run } from "./replays.js";
 
 const isFull = process.env.TEST_SIZE === "full";
-const seedsPerTest = isFull ? 500 : 60;
-const testCount = isFull ? 5 : 2;
+const seedsPerTest = isFull ? 500 : 40;
+const testCount = isFull ? 5 : 1;
 const steps = 60;
 
 export function testFleet({ name, firstSeed }: { readonly name: string; readonly firstSeed: number }): void {
