@@ -234,7 +234,10 @@ async function runBench(args: readonly string[]): Promise<{ code: number | null;
   return { code, output };
 }
 
-describe("benchmark of several hosts", () => {
+// Fleets that get warm take more than a minute.
+const skipSmoke = process.env["TEST_SIZE"] === "full" ? false : "at full size";
+
+describe("benchmark of several hosts", { skip: skipSmoke }, () => {
   test("every side delivers everything once through Redis; growth and idle traffic are measured", async (t) => {
     if (cannotRun(t)) return;
     const jsonFile = join(directory, "hosts.json");

@@ -184,6 +184,4 @@ const utilityMethods: Suite = {
 
 describeFabrics("Sockets", [rooms, remoteSockets, utilityMethods, serverSideEvents, clients, namespaces], {
   serverOptions: { allowEIO3: true, cleanupEmptyChildNamespaces: true },
-  // The rest at full size: to a worker it is the same where a message comes from.
-  onSeveralHosts: { "routed-2x2": [rooms, remoteSockets, serverSideEvents] },
 });
