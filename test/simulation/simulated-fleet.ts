@@ -143,6 +143,8 @@ export class SimulatedFleet implements HostSurroundings, HostView {
     const isLossy = (this.settings.fleet?.wire.loss ?? 0) > 0;
     const hearers = this.livingHosts.filter(({ busSide }) => busSide.isUp && host.busSide.isUp && !isLossy);
     this.time.after(newsLimitMs, () => {
+      // It may be back.
+      if (!host.isAway) return;
       for (const hearer of hearers) {
         if (!hearer.busSide.isUp || hearer.isDisturbedSince(nowMs) || hearer.busSide.findHost(host) === undefined)
           continue;
