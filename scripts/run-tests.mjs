@@ -18,7 +18,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const processFolders = ["cluster", "contract", "browser", "nginx", "packed", "bench", "tooling"];
 
 /** Node bounds a file as a whole, not a test; within a file the tests bound themselves. */
-const fileTimeoutMs = { unit: 120_000, process: { normal: 600_000, full: 1_800_000 } };
+const fileTimeoutMs = {
+  unit: { normal: 120_000, full: 900_000 },
+  process: { normal: 600_000, full: 1_800_000 },
+};
 const slowestShown = 10;
 /** Tests with processes wait much of their time; at their full sizes they load the machine by themselves. */
 const processConcurrency = { normal: 2, full: 1 };
@@ -55,7 +58,7 @@ async function main() {
   const stop = stopOnSignal();
   const groups = writeUnitGroups(unit);
   const phases = [
-    { files: groups.files, concurrency: availableParallelism(), timeout: fileTimeoutMs.unit },
+    { files: groups.files, concurrency: availableParallelism(), timeout: fileTimeoutMs.unit[options.size] },
     {
       files: processFiles,
       concurrency: processConcurrency[options.size],
