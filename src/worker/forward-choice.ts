@@ -25,8 +25,8 @@ export interface ForwardQuestion {
   readonly ownLoad: number;
   readonly isDraining: boolean;
   readonly siblings: ReadonlyMap<number, Sibling>;
-  /** Handshakes sent to that sibling that its `load` cannot contain yet. */
-  readonly countRecentForwards: (slot: number) => number;
+  /** The sibling's load with what its `load` cannot contain yet. */
+  readonly estimateLoad: (sibling: Sibling) => number;
   /** The first request on a connection that the primary handed off: the primary has chosen this worker for it. */
   readonly isChosenByPrimary: boolean;
   /** It came from a sibling: it is never sent on again, so no request can go in circles. */
@@ -35,10 +35,18 @@ export interface ForwardQuestion {
 
 const serve: ForwardChoice = { kind: "serve" };
 
+/** Asks for a new session. To Engine.IO an empty sid is none. */
+export function isHandshake(target: string, enginePath: string): boolean {
+  return (
+    target.startsWith(enginePath) &&
+    !readQueryParameter(target, "sid") &&
+    readQueryParameter(target, "EIO") !== undefined
+  );
+}
+
 /** Ids of dead workers, other hosts and garbage are served here: Engine.IO then answers "Session ID unknown". */
 export function chooseForward(question: ForwardQuestion): ForwardChoice {
   if (question.isFromSibling || !question.target.startsWith(question.enginePath)) return serve;
-  // To Engine.IO an empty sid is none.
   const sid = readQueryParameter(question.target, "sid") || undefined;
   if (sid !== undefined) {
     const address = parseAddress(sid);
@@ -46,7 +54,7 @@ export function chooseForward(question: ForwardQuestion): ForwardChoice {
     const sibling = question.siblings.get(address.workerSlot);
     return sibling === undefined ? serve : { kind: "forward-session", sibling };
   }
-  if (readQueryParameter(question.target, "EIO") === undefined) return serve;
+  if (!isHandshake(question.target, question.enginePath)) return serve;
   if (question.isChosenByPrimary && !question.isDraining) return serve;
   return chooseForHandshake(question);
 }
@@ -56,7 +64,7 @@ function chooseForHandshake(question: ForwardQuestion): ForwardChoice {
   let bestLoad = question.isDraining ? Number.POSITIVE_INFINITY : question.ownLoad;
   for (const sibling of question.siblings.values()) {
     if (sibling.isDraining || sibling.isStalled) continue;
-    const load = sibling.load + question.countRecentForwards(sibling.slot);
+    const load = question.estimateLoad(sibling);
     if (load < bestLoad) {
       best = sibling;
       bestLoad = load;

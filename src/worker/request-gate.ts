@@ -8,9 +8,9 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Sibling, WorkerCounts } from "../protocol/worker-messages.js";
 import { applyPeer, takePeerHeader } from "./client-address.js";
-import { chooseForward, type ForwardChoice } from "./forward-choice.js";
-import { RecentForwards } from "./recent-forwards.js";
-import { SiblingForwarder } from "./sibling-forwarder.js";
+import { chooseForward, type ForwardChoice, isHandshake } from "./forward-choice.js";
+import { loadHeader, SiblingForwarder } from "./sibling-forwarder.js";
+import { SiblingLoads } from "./sibling-loads.js";
 
 /** What the gate asks the rest of the worker. */
 export interface GateSurroundings {
@@ -39,7 +39,7 @@ export class RequestGate {
   readonly openConnections = new Set<Socket>();
   readonly #surroundings: GateSurroundings;
   readonly #forwarder = new SiblingForwarder(() => this.counts.forwardFailures++);
-  readonly #recentForwards = new RecentForwards();
+  readonly #siblingLoads = new SiblingLoads();
   readonly #handedOff = new WeakSet<object>();
   readonly #stateBySocket = new WeakMap<object, ConnectionState>();
   #siblings: ReadonlyMap<number, Sibling> = new Map();
@@ -55,6 +55,7 @@ export class RequestGate {
 
   setSiblings(siblings: readonly Sibling[]): void {
     this.#siblings = new Map(siblings.map((sibling) => [sibling.slot, sibling]));
+    this.#siblingLoads.noteNews(performance.now());
   }
 
   /** New handshakes go to siblings from now on, or are refused when they drain too. */
@@ -116,14 +117,14 @@ export class RequestGate {
       ownLoad: this.#surroundings.countSessions(),
       isDraining: this.#isDraining,
       siblings: this.#siblings,
-      countRecentForwards: (slot) => this.#recentForwards.count(slot, nowMs),
+      estimateLoad: ({ slot, load }) => this.#siblingLoads.estimate(slot, load, nowMs),
       isChosenByPrimary: state.requests === 1,
       isFromSibling: state.isFromSibling,
     });
     if (choice.kind === "forward-session") this.counts.forwardedRequests++;
     if (choice.kind === "forward-handshake") {
       this.counts.forwardedHandshakes++;
-      this.#recentForwards.note(choice.sibling.slot, nowMs);
+      this.#siblingLoads.noteForward(choice.sibling.slot, nowMs);
     }
     return choice;
   }
@@ -133,6 +134,7 @@ export class RequestGate {
     const choice = this.#choose(request);
     switch (choice.kind) {
       case "serve":
+        this.#tellLoad(request, response);
         return false;
       case "refuse-draining":
         response.writeHead(503, { "Retry-After": String(retryAfterSeconds), Connection: "close", "Content-Length": 0 });
@@ -143,9 +145,19 @@ export class RequestGate {
         return true;
       case "forward-handshake":
         // A sibling that has just ended: the session may as well begin here.
-        this.#forwarder.forwardRequest(request, response, choice.sibling.socketPath, serveHere);
+        this.#forwarder.forwardRequest(request, response, choice.sibling.socketPath, {
+          answerUnreachable: serveHere,
+          noteLoad: (load) => this.#siblingLoads.noteAnswer(choice.sibling.slot, load, performance.now()),
+        });
         return true;
     }
+  }
+
+  /** A sibling that has sent a handshake here learns with the answer how many sessions that makes. */
+  #tellLoad(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#stateBySocket.get(request.socket)?.isFromSibling !== true) return;
+    if (!isHandshake(request.url ?? "/", this.#surroundings.readEnginePath())) return;
+    response.setHeader(loadHeader, this.#surroundings.countSessions() + 1);
   }
 
   #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {

@@ -14,11 +14,27 @@ import { readErrorCode } from "../errors.js";
 import { unknownSessionBody } from "../protocol/unknown-session.js";
 import { encodePeer, peerHeader } from "./client-address.js";
 
+/** Header of the answer to a forwarded handshake: the sessions of the sibling with this one; taken off again. */
+export const loadHeader = "x-signalbox-load";
+
 /** Headers that belong to one connection, not to the message (RFC 9110 §7.6.1); each side makes its own. */
-const connectionHeaders: ReadonlySet<string> = new Set(["connection", "keep-alive", "proxy-connection", peerHeader]);
+const connectionHeaders: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  peerHeader,
+  loadHeader,
+]);
 
 /** Idle private connections are closed by this side first: Node's HTTP server closes its own after 5 s by default. */
 const idleConnectionTimeoutMs = 2_000;
+
+interface HandshakeHooks {
+  /** Answers when the sibling could not be reached at all. */
+  readonly answerUnreachable: () => void;
+  /** Hears how many sessions the sibling has, the new one included. */
+  readonly noteLoad: (load: number) => void;
+}
 
 interface PeerOptions {
   readonly signalboxPeer?: string;
@@ -42,14 +58,9 @@ export class SiblingForwarder {
 
   /**
    * Forwards a request with its body, both directions streamed with back-pressure.
-   * @param answerUnreachable answers when the sibling could not be reached at all
+   * @param hooks for a handshake; any other request of an unreachable sibling is of an unknown session
    */
-  forwardRequest(
-    request: IncomingMessage,
-    response: ServerResponse,
-    socketPath: string,
-    answerUnreachable: () => void = () => answerUnknownSession(response),
-  ): void {
+  forwardRequest(request: IncomingMessage, response: ServerResponse, socketPath: string, hooks?: HandshakeHooks): void {
     const peer = encodePeer(request.socket);
     const options: RequestOptions & PeerOptions = {
       agent: this.#agent,
@@ -62,6 +73,8 @@ export class SiblingForwarder {
     };
     const forwarded = startRequest(options);
     forwarded.on("response", (answer) => {
+      const load = Number(answer.headers[loadHeader]);
+      if (Number.isSafeInteger(load)) hooks?.noteLoad(load);
       response.sendDate = false;
       // How the body is framed is between this response and its client, who may speak HTTP/1.0.
       const headers = copyHeaders(answer.rawHeaders, "transfer-encoding");
@@ -74,7 +87,8 @@ export class SiblingForwarder {
       if (response.destroyed) return;
       this.#onFailure();
       if (response.headersSent) request.socket.destroy();
-      else answerUnreachable();
+      else if (hooks === undefined) answerUnknownSession(response);
+      else hooks.answerUnreachable();
     });
     response.on("close", () => forwarded.destroy());
     request.pipe(forwarded);

@@ -23,7 +23,7 @@ function ask(question: Partial<Omit<ForwardQuestion, "siblings">> & { siblings?:
     ownLoad: 0,
     isDraining: false,
     siblings: new Map(siblings.map((sibling) => [sibling.slot, sibling])),
-    countRecentForwards: () => 0,
+    estimateLoad: ({ load }) => load,
     isChosenByPrimary: false,
     isFromSibling: false,
     ...rest,
@@ -72,12 +72,12 @@ describe("a handshake", () => {
     ["is served where there is no sibling", { ownLoad: 9, siblings: [] }, "serve"],
     [
       "counts those just sent to a sibling",
-      { ownLoad: 9, siblings: loaded, countRecentForwards: (slot) => (slot === 2 ? 4 : 0) },
+      { ownLoad: 9, siblings: loaded, estimateLoad: ({ slot, load }) => load + (slot === 2 ? 4 : 0) },
       "forward-handshake to 1",
     ],
     [
       "is served when those just sent make the siblings no better",
-      { ownLoad: 5, siblings: loaded, countRecentForwards: () => 2 },
+      { ownLoad: 5, siblings: loaded, estimateLoad: ({ load }) => load + 2 },
       "serve",
     ],
     [
