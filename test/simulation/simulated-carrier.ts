@@ -2,7 +2,8 @@
 
 import type { RouterCore } from "../../src/router/core.js";
 import type { BusEffects, BusNote } from "../../src/router/host-bus/bus-effects.js";
-import { allHostsChannel, type HostBus, nameHostChannel } from "../../src/router/host-bus/host-bus.js";
+import { allHostsChannel, nameHostChannel } from "../../src/router/host-bus/bus-speaker.js";
+import type { HostBus } from "../../src/router/host-bus/host-bus.js";
 import type { HostPort } from "../../src/router/host-bus/host-port.js";
 import type { Observer } from "./observer.js";
 import type { SeededRandom } from "./seeded-random.js";

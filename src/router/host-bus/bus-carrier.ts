@@ -7,7 +7,8 @@ import type { RouterBusInit } from "../../protocol/router-messages.js";
 import { parseRedisUrl } from "../../redis/redis-url.js";
 import { type EmitterAddress, listEmitterPatterns, readEmitterChannel } from "../emitter-channels.js";
 import type { BusEffects, BusNote } from "./bus-effects.js";
-import { allHostsChannel, type HostBus, type HostBusSettings, nameHostChannel } from "./host-bus.js";
+import { allHostsChannel, nameHostChannel } from "./bus-speaker.js";
+import type { HostBus, HostBusSettings } from "./host-bus.js";
 import type { RedisBus } from "./redis-bus.js";
 
 const heartbeatMs = 1_000;

@@ -7,13 +7,11 @@ import type { LinkSettings } from "../../link/link-session.js";
 import {
   type BusMessage,
   decodeBusMessage,
-  encodeBusMessage,
   isBusMessage,
   type SnapshotPart,
   type Taken,
-  type WantSnapshot,
 } from "../../protocol/bus-messages.js";
-import { FrameError, frameFlags, frameKinds, lengthBytes, protocolVersion } from "../../protocol/frame.js";
+import { FrameError, frameFlags, frameKinds, lengthBytes } from "../../protocol/frame.js";
 import { decodeDatagram } from "../../protocol/link-datagram.js";
 import { decodeRouterToRouter, encodeRouterToRouter, type RouterToRouter } from "../../protocol/router-frames.js";
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
@@ -22,6 +20,7 @@ import type { Members } from "../members.js";
 import type { Port, PortMember } from "../port.js";
 import { AnnouncementWriter } from "./announcement-writer.js";
 import { type BusCounters, type BusEffects, emptyBusCounters } from "./bus-effects.js";
+import { BusSpeaker } from "./bus-speaker.js";
 import { type HostChange, HostList, type HostListSettings } from "./host-list.js";
 import type { HostPort } from "./host-port.js";
 import { RemoteHosts } from "./remote-hosts.js";
@@ -58,15 +57,6 @@ export interface HostBusParts {
   forgetHost(hostKey: string): void;
 }
 
-/** Channels, without the fleet's prefix: of all hosts, and of one. */
-export const allHostsChannel = ":hosts";
-
-export function nameHostChannel(hostKey: string): string {
-  return `:to:${hostKey}`;
-}
-
-/** Hosts that begin together need not all say hello to each of the others. */
-const helloIntervalMs = 50;
 /** While the bus is down this many changes wait: beyond it they are given up, and hosts ask for everything when it is back. */
 const maxWaitingChanges = 50_000;
 
@@ -77,21 +67,13 @@ export class HostBus {
   readonly #parts: HostBusParts;
   readonly #list: HostList;
   readonly #writer = new AnnouncementWriter();
-  readonly #snapshots: SnapshotServer;
+  readonly #speaker: BusSpeaker;
   readonly #remote: RemoteHosts;
-  /** Parts of the own snapshot that are to be given. */
-  readonly #wanted = new Map<HostPort, WantSnapshot>();
   #nowMs = 0;
   #isUp = false;
   #downSinceMs: number | undefined;
   #isStopped = false;
   #isAwake = false;
-  /** A hello is to be said; true: to be answered. */
-  #helloDue: boolean | undefined;
-  #lastHelloMs = Number.NEGATIVE_INFINITY;
-  #nextHeartbeatMs = 0;
-  /** Of announcements, at the last heartbeat. */
-  #lastHead = 0;
 
   constructor(settings: HostBusSettings, effects: BusEffects, parts: HostBusParts) {
     this.#settings = settings;
@@ -100,7 +82,7 @@ export class HostBus {
     this.#list = new HostList({ ...settings, hostKey: parts.hostKey, goneAfterMs: settings.link.maxAgeMs });
     const { forwarding } = parts;
     const writer = this.#writer;
-    this.#snapshots = new SnapshotServer({
+    const snapshots = new SnapshotServer({
       get isFlooded() {
         return writer.isFlooded;
       },
@@ -124,9 +106,25 @@ export class HostBus {
         noteMissed: (frames) => parts.noteMissed(frames),
         releaseInterest: () => parts.releaseInterest(),
         forgetHost: (hostKey) => {
-          this.#snapshots.forget(hostKey);
+          snapshots.forget(hostKey);
           parts.forgetHost(hostKey);
         },
+      },
+    );
+    this.#speaker = new BusSpeaker(
+      { ...settings, hostKey: parts.hostKey, incarnation },
+      {
+        effects,
+        counters: this.counters,
+        writer,
+        snapshots,
+        hosts,
+        isServing: () => this.#list.isServing,
+        takenByAll: () => this.takenByAll,
+        listPorts: () => parts.listPorts(),
+        listRooms: () => forwarding.interest.listRooms(),
+        tellHost: (host, message, nowMs) => this.tellHost(host, message, nowMs),
+        releaseInterest: () => parts.releaseInterest(),
       },
     );
   }
@@ -163,7 +161,7 @@ export class HostBus {
       // What it has taken of this host is said anew: the last word may be lost.
       host.toldTaken = -1;
     }
-    this.#nextHeartbeatMs = nowMs;
+    this.#speaker.begin(nowMs);
     this.#apply(this.#list.busUp(nowMs), nowMs);
     this.#wake();
   }
@@ -174,7 +172,7 @@ export class HostBus {
     this.#list.busDown();
     if (!this.#isUp) return;
     this.#isUp = false;
-    this.#wanted.clear();
+    this.#speaker.pause();
     for (const host of this.#remote.all()) {
       host.session.noteCarrier(false, nowMs);
       host.isCurrent = false;
@@ -215,11 +213,7 @@ export class HostBus {
 
   /** When there is something to say without anybody doing anything. */
   nextDueMs(): number {
-    if (!this.#isUp) return Number.POSITIVE_INFINITY;
-    let dueMs = this.#nextHeartbeatMs;
-    if (this.#helloDue !== undefined) dueMs = Math.min(dueMs, this.#lastHelloMs + helloIntervalMs);
-    for (const host of this.#parts.hosts.values()) dueMs = Math.min(dueMs, host.session.nextDueMs());
-    return dueMs;
+    return this.#isUp ? this.#speaker.nextDueMs() : Number.POSITIVE_INFINITY;
   }
 
   // What this host's workers have and say.
@@ -302,133 +296,15 @@ export class HostBus {
   flush(nowMs: number): void {
     this.#isAwake = false;
     if (this.#isStopped) return;
-    if (!this.#isUp) {
-      if (this.#writer.roomChanges > maxWaitingChanges) this.#announce();
-      return;
-    }
-    this.#sayHello(nowMs);
-    if (nowMs >= this.#nextHeartbeatMs) this.#sayHeartbeat(nowMs);
-    this.#announce();
-    for (const host of this.#parts.hosts.values()) this.#answer(host, nowMs);
-    this.#serveSnapshots();
-    for (const host of this.#parts.hosts.values()) this.#sendDatagrams(host, nowMs);
+    if (this.#isUp) this.#speaker.sayAll(nowMs);
+    else if (this.#writer.roomChanges > maxWaitingChanges) this.#speaker.announce(false);
   }
 
   /** The last word: nothing is said or heard after it. */
   leave(): void {
     if (this.#isStopped) return;
-    if (this.#isUp) this.#publish(allHostsChannel, { type: "bye", ...this.#from });
+    if (this.#isUp) this.#speaker.sayBye();
     this.#isStopped = true;
-  }
-
-  #announce(): void {
-    if (this.#writer.hasNews) this.#sayNews();
-    let isAnySaid = false;
-    for (const port of this.#parts.listPorts()) {
-      for (const said of port.untakenInterest) {
-        if (said.announcement !== undefined) continue;
-        said.announcement = this.#writer.head;
-        isAnySaid = true;
-      }
-    }
-    // It may have been said, and taken, before.
-    if (isAnySaid) this.#parts.releaseInterest();
-  }
-
-  #sayNews(): void {
-    const isAlone = this.#parts.hosts.size === 0 || !this.#isUp;
-    this.#writer.flush(
-      () => this.#parts.forwarding.interest.listRooms(),
-      (sequence, frames) => {
-        // Whoever comes later asks for everything.
-        if (isAlone) return;
-        this.counters.announcements++;
-        this.#publish(allHostsChannel, { type: "announcement", ...this.#from, sequence, frames });
-      },
-    );
-  }
-
-  #sayHello(nowMs: number): void {
-    if (this.#helloDue === undefined || nowMs - this.#lastHelloMs < helloIntervalMs) return;
-    this.#publish(allHostsChannel, {
-      type: "hello",
-      ...this.#from,
-      version: protocolVersion,
-      name: this.#settings.name,
-      isServing: this.#list.isServing,
-      asksHello: this.#helloDue,
-      head: this.#writer.head,
-    });
-    this.#helloDue = undefined;
-    this.#lastHelloMs = nowMs;
-  }
-
-  #sayHeartbeat(nowMs: number): void {
-    this.#nextHeartbeatMs = nowMs + this.#settings.heartbeatMs;
-    // Words that are late may be lost: what was announced since the last heartbeat is too new to ask about.
-    const asksTaken = this.takenByAll < this.#lastHead;
-    this.#lastHead = this.#writer.head;
-    this.#publish(allHostsChannel, { type: "heartbeat", ...this.#from, head: this.#lastHead, asksTaken });
-  }
-
-  /** What only one host has to know: joins carried out, announcements taken, parts of its snapshot that are wanted. */
-  #answer(host: HostPort, nowMs: number): void {
-    // Announced just now: the head holds what came of the joins.
-    if (host.joins.hasNews) {
-      this.tellHost(host, { type: "joins-done", number: host.joins.takeDone(), head: this.#writer.head }, nowMs);
-    }
-    const to = host.incarnation;
-    const channel = nameHostChannel(host.hostKey);
-    const { view } = host;
-    if (view.sequence !== host.toldTaken) {
-      host.toldTaken = view.sequence;
-      this.#publish(channel, { type: "taken", ...this.#from, to, sequence: view.sequence });
-    }
-    const wanted = view.takeWanted(nowMs);
-    if (wanted !== undefined) this.#publish(channel, { type: "want-snapshot", ...this.#from, to, ...wanted });
-  }
-
-  #serveSnapshots(): void {
-    for (const [host, { snapshotId, part: firstPart }] of this.#wanted) {
-      if (this.#effects.isFull) return;
-      this.#wanted.delete(host);
-      for (const part of this.#snapshots.serve(host.hostKey, snapshotId, firstPart)) {
-        if (part.part === 0) this.counters.snapshots++;
-        this.#publish(nameHostChannel(host.hostKey), {
-          type: "snapshot-part",
-          ...this.#from,
-          to: host.incarnation,
-          snapshotId,
-          sequence: this.#writer.head,
-          ...part,
-        });
-      }
-    }
-  }
-
-  #sendDatagrams(host: HostPort, nowMs: number): void {
-    const channel = nameHostChannel(host.hostKey);
-    while (!this.#effects.isFull) {
-      const datagram = host.session.take(nowMs);
-      if (datagram === undefined) return;
-      this.#send(channel, datagram);
-    }
-  }
-
-  #publish(channel: string, message: BusMessage): void {
-    this.#send(channel, encodeBusMessage(message));
-  }
-
-  /** What is not taken is as lost as what the carrier loses: it is repeated where it has to be. */
-  #send(channel: string, payload: Buffer): void {
-    if (!this.#effects.publish(channel, payload)) return;
-    this.counters.messagesOut++;
-    this.counters.bytesOut += payload.length;
-  }
-
-  get #from(): { hostKey: string; instance: string; incarnation: string } {
-    const { hostKey, incarnation } = this.#parts;
-    return { hostKey, instance: this.#settings.instance, incarnation };
   }
 
   #wake(): void {
@@ -458,7 +334,7 @@ export class HostBus {
         host.view.takeAnnouncement(message.sequence, message.frames, nowMs);
         break;
       case "want-snapshot":
-        if (message.to === this.#parts.incarnation) this.#wanted.set(host, message);
+        if (message.to === this.#parts.incarnation) this.#speaker.wantPart(host, message);
         break;
       case "snapshot-part":
         this.#takePart(host, message, nowMs);
@@ -539,7 +415,7 @@ export class HostBus {
         this.#remote.apply(change, nowMs);
         break;
       case "say-hello":
-        this.#helloDue = this.#helloDue === true || change.asksHello;
+        this.#speaker.wantHello(change.asksHello);
         this.#wake();
         break;
       case "joined":
