@@ -137,6 +137,7 @@ class Observer {
         effects: {
           publish: (channel, payload) => this.sent.push({ channel, payload }) > 0,
           isFull: false,
+          isBusy: false,
           wake: () => {
             this.isAwake = true;
           },

@@ -39,6 +39,11 @@ export class LinkSession {
     return this.#outgoing.queuedBytes;
   }
 
+  /** Of those, bytes that wait to be sent. */
+  get unsentBytes(): number {
+    return this.#outgoing.unsentBytes;
+  }
+
   get queuedFrames(): number {
     return this.#outgoing.queuedFrames;
   }

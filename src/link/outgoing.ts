@@ -77,6 +77,11 @@ export class Outgoing {
     return this.#keptBytes + this.#volatileBytes;
   }
 
+  /** Bytes that wait to be sent, for the first time or again. */
+  get unsentBytes(): number {
+    return Math.max(0, this.#keptBytes - (this.#cursorPosition - this.#headPosition)) + this.#volatileBytes;
+  }
+
   /** Frames that wait for their acknowledgement; volatile ones are not counted. */
   get queuedFrames(): number {
     return this.#nextSequence - Math.max(this.#base, this.#acked + 1);

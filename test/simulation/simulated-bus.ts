@@ -40,6 +40,8 @@ export class BusClient {
   readonly onMessage: (payload: Buffer) => void;
   /** After `isFull`: there is room again. */
   readonly onDrain: () => void;
+  /** The server has all that was sent. */
+  readonly onIdle: () => void;
   /** Undefined while it is not connected. */
   connection: Connection | undefined;
 
@@ -48,11 +50,13 @@ export class BusClient {
     channels: readonly string[],
     onMessage: (payload: Buffer) => void,
     onDrain: () => void,
+    onIdle: () => void,
   ) {
     this.process = process;
     this.channels = channels;
     this.onMessage = onMessage;
     this.onDrain = onDrain;
+    this.onIdle = onIdle;
   }
 }
 
@@ -96,6 +100,11 @@ export class SimulatedBus {
     return isFull;
   }
 
+  /** Something is on its way to the server. */
+  isBusy({ connection }: BusClient): boolean {
+    return connection !== undefined && connection.unsentBytes > 0;
+  }
+
   /** Takes a message; without a connection, it goes nowhere. */
   publish(client: BusClient, channel: string, payload: Buffer): void {
     const { connection } = client;
@@ -107,6 +116,8 @@ export class SimulatedBus {
       if (atMs > connection.endsMs) return;
       connection.unsentBytes -= payload.length;
       this.#spread(channel, payload);
+      const isIdle = connection.unsentBytes === 0;
+      if (isIdle && client.connection === connection) client.process.after(this.#random.between(0, 2), client.onIdle);
       if (!connection.hasRefused || 2 * connection.unsentBytes >= this.#settings.maxUnsentBytes) return;
       connection.hasRefused = false;
       if (client.connection === connection) client.process.after(0, client.onDrain);

@@ -51,6 +51,7 @@ export class SimulatedCarrier {
         this.plan();
       },
       () => this.#flush(),
+      () => this.#bus?.carrierIdle(),
     );
     const { client } = this;
     this.effects = {
@@ -62,6 +63,9 @@ export class SimulatedCarrier {
       },
       get isFull() {
         return wire.isFull(client);
+      },
+      get isBusy() {
+        return wire.isBusy(client);
       },
       wake: () => process.after(host.random.between(0, 0.05), () => this.#flush()),
       note: (note) => this.#note(note),

@@ -75,6 +75,9 @@ export class BusCarrier {
       get isFull() {
         return (redis()?.unsentBytes ?? 0) >= fullBytes;
       },
+      get isBusy() {
+        return (redis()?.unsentBytes ?? 0) > 0;
+      },
       wake: () => setImmediate(() => this.#flush()),
       note: events.onNote,
       mustStop: events.onMustStop,
@@ -120,6 +123,7 @@ export class BusCarrier {
         },
         onPatternsRefused: (reason) => this.#events.onNote({ type: "emitter-refused", reason }),
         onDrain: () => this.#flush(),
+        onIdle: () => bus.carrierIdle(),
       },
     );
     this.#redis.open();

@@ -15,6 +15,8 @@ export interface BusSpeakerSettings {
   readonly instance: string;
   readonly name: string;
   readonly heartbeatMs: number;
+  /** Frames that make a datagram worth sending whatever else is on its way. */
+  readonly fullDatagramBytes: number;
 }
 
 /** What the speaker needs of the bus port around it. */
@@ -56,6 +58,7 @@ export class BusSpeaker {
   #nextHeartbeatMs = 0;
   /** Of announcements, at the last heartbeat. */
   #lastHead = 0;
+  #isHolding = false;
 
   constructor(settings: BusSpeakerSettings, parts: BusSpeakerParts) {
     this.#settings = settings;
@@ -68,8 +71,15 @@ export class BusSpeaker {
   nextDueMs(): number {
     let dueMs = this.#nextHeartbeatMs;
     if (this.#helloDue !== undefined) dueMs = Math.min(dueMs, this.#lastHelloMs + helloIntervalMs);
+    // What is held back goes when it can, however long it is due.
+    if (this.#isHolding) return dueMs;
     for (const host of this.#parts.hosts.values()) dueMs = Math.min(dueMs, host.session.nextDueMs());
     return dueMs;
+  }
+
+  /** Frames wait until what was published before them has arrived. */
+  get isHolding(): boolean {
+    return this.#isHolding;
   }
 
   /** The bus can be spoken on again. */
@@ -97,7 +107,9 @@ export class BusSpeaker {
     this.announce(this.#parts.hosts.size > 0);
     for (const host of this.#parts.hosts.values()) this.#answer(host, nowMs);
     this.#serveSnapshots();
-    for (const host of this.#parts.hosts.values()) this.#sendDatagrams(host, nowMs);
+    const { isBusy } = this.#parts.effects;
+    this.#isHolding = false;
+    for (const host of this.#parts.hosts.values()) this.#sendDatagrams(host, isBusy, nowMs);
   }
 
   sayBye(): void {
@@ -192,9 +204,17 @@ export class BusSpeaker {
     }
   }
 
-  #sendDatagrams(host: HostPort, nowMs: number): void {
+  /**
+   * As Nagle's algorithm does (RFC 896): while something is on its way, frames gather until it has arrived or they fill a
+   * datagram. A message costs Redis and both routers more than its bytes do, and nobody waits while nothing is on its way.
+   */
+  #sendDatagrams(host: HostPort, isBusy: boolean, nowMs: number): void {
     const channel = nameHostChannel(host.hostKey);
     while (!this.#parts.effects.isFull) {
+      if (isBusy && host.session.unsentBytes < this.#settings.fullDatagramBytes) {
+        this.#isHolding ||= host.session.hasNews(nowMs);
+        return;
+      }
       const datagram = host.session.take(nowMs);
       if (datagram === undefined) return;
       this.#send(channel, datagram);

@@ -112,7 +112,7 @@ export class HostBus {
       },
     );
     this.#speaker = new BusSpeaker(
-      { ...settings, hostKey: parts.hostKey, incarnation },
+      { ...settings, hostKey: parts.hostKey, incarnation, fullDatagramBytes: settings.link.maxDatagramBytes },
       {
         effects,
         counters: this.counters,
@@ -178,6 +178,11 @@ export class HostBus {
       host.isCurrent = false;
     }
     this.#parts.forwarding.updateFloodedHosts();
+  }
+
+  /** All that was published has arrived: what was held back can go. */
+  carrierIdle(): void {
+    if (this.#speaker.isHolding) this.#wake();
   }
 
   /** Takes what came on a channel, its own or that of all hosts. What is no message is counted. */

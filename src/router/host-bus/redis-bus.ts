@@ -41,6 +41,8 @@ export interface RedisBusEvents {
   readonly onPatternsRefused: (message: string) => void;
   /** After `publish` refused because of the bound: less than half of it is in use now. */
   readonly onDrain: () => void;
+  /** Redis has taken all that was published. */
+  readonly onIdle: () => void;
 }
 
 /**
@@ -186,6 +188,7 @@ export class RedisBus {
   #noteSent(connections: BusConnections, bytes: number): void {
     if (connections !== this.#connections) return;
     this.#unsentBytes -= bytes;
+    if (this.#unsentBytes === 0 && this.#isUp) this.#events.onIdle();
     if (!this.#hasRefused || this.#unsentBytes >= this.#settings.maxUnsentBytes / 2) return;
     this.#hasRefused = false;
     if (this.#isUp) this.#events.onDrain();

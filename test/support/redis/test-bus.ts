@@ -53,6 +53,7 @@ export class TestBus implements AsyncDisposable {
           this.refusals.push(message);
           this.#changes.emit("change");
         },
+        onIdle: () => {},
         onDrain: () => {
           this.drains++;
           this.#changes.emit("change");
