@@ -189,8 +189,12 @@ class RouterProcess {
   async #end(exitCode: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    // Everything that workers have said is in: it goes out before the last word.
-    if (exitCode === 0) await this.#carrier?.leave(leaveLimitMs);
+    if (exitCode === 0) {
+      const endMs = performance.now() + leaveLimitMs;
+      // The workers have ended, or are about to: what they have said last is read, and goes out before the last word.
+      await this.#ports?.waitUntilEmpty(leaveLimitMs / 2);
+      await this.#carrier?.leave(endMs - performance.now());
+    }
     this.#ports?.close();
     const hasPrimary = process.connected;
     if (this.#init?.isDirectoryOwn === true && !hasPrimary) removeDirectory(dirname(this.#init.socketPath));

@@ -30,6 +30,7 @@ export class WorkerPorts {
   /** Connections that have something to write at the end of this turn. */
   #awake: Connection[] = [];
   #tickTimer: NodeJS.Timeout | undefined;
+  #onEmpty: (() => void) | undefined;
 
   /** @param bus the way to other hosts; undefined for a host that is alone */
   constructor(
@@ -65,6 +66,17 @@ export class WorkerPorts {
     this.#tickTimer = setInterval(() => this.core.tick(performance.now()), tickIntervalMs);
   }
 
+  /** Resolves when no worker is connected, or after `limitMs`: what ended workers have written may still have to be read. */
+  async waitUntilEmpty(limitMs: number): Promise<void> {
+    if (this.#connections.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      timer = setTimeout(resolve, limitMs);
+    });
+    clearTimeout(timer);
+  }
+
   /** Closes everything, and takes the socket's file away. */
   close(): void {
     clearInterval(this.#tickTimer);
@@ -84,6 +96,7 @@ export class WorkerPorts {
       clearTimeout(connection.farewellTimer);
       this.#connections.delete(id);
       this.core.closed(id, performance.now());
+      if (this.#connections.size === 0) this.#onEmpty?.();
     });
   }
 
