@@ -11,6 +11,7 @@ import { startSide, stopSide } from "./sides.mjs";
 
 /** One process has the core to itself, and its code is warm the sooner. */
 const PROCESS_WARMUP_SHARE = 0.4;
+const WORKERS_PER_WARMUP = 4;
 /** Where others have a part of the core, the warm-up takes longer, but not for ever. */
 const MAX_WARMUP_FACTOR = 3;
 const WARMUP_POLL_MS = 100;
@@ -42,7 +43,7 @@ export async function measureFleets({ fleets, workload, redis, settings, windows
     for (let turn = 0; turn < windowCount; turn++) {
       for (const fleet of started) {
         if (turn === 0) {
-          await warmUp(load, fleet, settings.warmupS * (fleet.side === "in-memory" ? PROCESS_WARMUP_SHARE : 1));
+          await warmUp(load, fleet, settings.warmupS * countWarmUps(fleet));
         }
         const window = await measureWindow({ load, fleet, leadS: settings.settleS, windowS: settings.windowS });
         windows.push(window);
@@ -62,6 +63,11 @@ export async function measureFleets({ fleets, workload, redis, settings, windows
     await stop(load);
     await Promise.all(started.map(stopSide));
   }
+}
+
+/** Each process has its own code to get warm. */
+function countWarmUps({ side, hosts, workers }) {
+  return side === "in-memory" ? PROCESS_WARMUP_SHARE : Math.max(1, (hosts * workers) / WORKERS_PER_WARMUP);
 }
 
 /** Loads a fleet until it has used that many CPU seconds: it is its code that gets warm, not the clock. */

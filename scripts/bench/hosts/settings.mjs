@@ -16,7 +16,11 @@ const OPTIONS = {
   sides: { type: "string", default: SIDES.join(","), help: "fabrics, measured in turn" },
   windows: { type: "string", default: "5", help: "windows per side and load" },
   "window-s": { type: "string", default: "5", help: "seconds counted per window" },
-  "warmup-s": { type: "string", default: "8", help: "CPU seconds of a fleet before its first window" },
+  "warmup-s": {
+    type: "string",
+    default: "8",
+    help: "CPU seconds of a fleet of up to four workers before its first window; of more, in proportion",
+  },
   "settle-s": { type: "string", default: "0.6", help: "seconds of load before every window" },
   "growth-hosts": { type: "string", default: "2,4,6,8", help: "numbers of hosts with one worker each" },
   "growth-windows": { type: "string", default: "5", help: "windows per number of hosts" },

@@ -81,6 +81,8 @@ async function startRouted({ name, hosts, workers, core, redisUrl, redisUser }) 
       SIGNALBOX_FABRIC: "routed",
       SIGNALBOX_REDIS_URL: redisUrl,
       SIGNALBOX_REDIS_PREFIX: redisUser,
+      // The stock adapters publish where emitters do: a fleet beside them would take all of it in.
+      SIGNALBOX_EMITTER_KEY: redisUser,
       SIGNALBOX_RUNTIME_DIR: runtimeDir,
       SIGNALBOX_LOG_FORMAT: "json",
       BENCH_PORTS_DIR: portsDir,
