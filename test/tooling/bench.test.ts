@@ -14,6 +14,7 @@ import { findProgram, skipOrFail } from "../support/prerequisite.js";
 
 const mainFile = fileURLToPath(new URL("../../scripts/bench/main.mjs", import.meta.url));
 const patienceMs = 60_000;
+const scenarios = process.env["TEST_SIZE"] === "full" ? ["room", "room-7k", "presence"] : ["room", "presence"];
 const markName = "BENCH_TEST_MARK";
 const tiny = [
   ...["messages", "--workers", "2", "--clients", "10", "--outstanding", "40", "--windows", "1", "--window-s", "0.4"],
@@ -92,7 +93,7 @@ describe("message benchmark", () => {
     const jsonFile = join(directory, "messages.json");
     const { child, mark, output } = startBench([
       ...tiny,
-      ...["--sides", "stock,in-memory", "--scenarios", "room,room-7k,presence", "--json", jsonFile],
+      ...["--sides", "stock,in-memory", "--scenarios", scenarios.join(","), "--json", jsonFile],
     ]);
     const [code] = (await once(child, "close")) as [number | null];
     assert.equal(code, 0, output());
@@ -100,7 +101,7 @@ describe("message benchmark", () => {
     const { summaries } = JSON.parse(readFileSync(jsonFile, "utf8")) as Report;
     assert.deepEqual(
       summaries.map(({ workload }) => workload),
-      ["room", "room-7k", "presence"],
+      scenarios,
     );
     for (const { workload, sides } of summaries) {
       for (const { side, counters, perSecondAndCore, latencies } of sides) {

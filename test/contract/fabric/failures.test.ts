@@ -219,7 +219,7 @@ const failures: Suite = {
   },
 };
 
-describeFabrics("Failures", [failures]);
+describeFabrics("Failures", [failures], { isStockForFullSize: true });
 
 /** A question of servers that all answer with their number. */
 async function askServers(stage: Stage): Promise<{ nsp: string; ask: () => Promise<number[]> }> {

@@ -3,7 +3,7 @@
 import { after, afterEach, before, describe, type TestContext, test } from "node:test";
 import { skipOrFail } from "../../../support/prerequisite.js";
 import { missingRedis, redisPath } from "../../../support/redis/local-redis.js";
-import { chooseLayouts, isAllOnSeveral, type Layout, type LayoutName } from "./fabrics.js";
+import { chooseLayouts, isWhole, type Layout, type LayoutName } from "./fabrics.js";
 import { type KnownLimit, knownLimits } from "./known-limits.js";
 import { Stage, type StageOptions } from "./stage.js";
 
@@ -16,16 +16,19 @@ export interface Suite {
 export interface SuiteOptions extends StageOptions {
   /** What is run on several hosts in each run; at full size all suites are. */
   readonly onSeveralHosts?: Partial<Record<LayoutName, readonly Suite[]>>;
+  /** At normal size the stock adapter is left out: it waits out timeouts where the routed fabric knows. */
+  readonly isStockForFullSize?: boolean;
   /** The tests run side by side, because they wait out timeouts; then no client of one may matter to another. */
   readonly isConcurrent?: boolean;
 }
 
 /** Runs the suites on each fabric; they share the stage, to which each test comes empty. */
 export function describeFabrics(title: string, suites: readonly Suite[], options: SuiteOptions = {}): void {
-  const { isConcurrent = false, onSeveralHosts = {} } = options;
+  const { isConcurrent = false, onSeveralHosts = {}, isStockForFullSize = false } = options;
+  const isLeftOut = ({ name }: Layout): boolean => isStockForFullSize && name === "stock" && !isWhole;
   const settings = { timeout: 180_000, concurrency: isConcurrent };
   describe(title, settings, () => {
-    const layouts = chooseLayouts(Object.keys(onSeveralHosts));
+    const layouts = chooseLayouts(Object.keys(onSeveralHosts)).filter((layout) => !isLeftOut(layout));
     const canOpen = ({ hosts }: Layout): boolean => hosts === 1 || redisPath !== undefined;
     for (const { name } of layouts.filter((layout) => !canOpen(layout))) {
       test(`on ${name}`, (t) => skipOrFail(t, missingRedis));
@@ -44,7 +47,7 @@ export function describeFabrics(title: string, suites: readonly Suite[], options
         before(async () => await opened[index]);
         after(async () => await stage.close());
         if (!isConcurrent) afterEach(async () => await stage.dismiss());
-        const chosen = isAllOnSeveral ? suites : (onSeveralHosts[stage.layout.name] ?? suites);
+        const chosen = isWhole ? suites : (onSeveralHosts[stage.layout.name] ?? suites);
         for (const suite of chosen) describe(suite.title, settings, () => suite.define(stage));
       });
     }

@@ -26,8 +26,8 @@ const chosen = process.env["TEST_FABRIC"];
 const isFull = process.env["TEST_SIZE"] === "full";
 
 export const isChosen = chosen !== undefined;
-/** Several hosts are held to all of the contract then, and otherwise to what is worth its time in each run. */
-export const isAllOnSeveral = isChosen || isFull;
+/** Each layout is held to all of the contract then, and otherwise to what is worth its time in each run. */
+export const isWhole = isChosen || isFull;
 
 /** @param onSeveralHosts those that are run at normal size as well */
 export function chooseLayouts(onSeveralHosts: readonly string[] = []): readonly Layout[] {
