@@ -3,6 +3,7 @@
 interface NamespaceInterest<Place> {
   /** Places that serve the namespace, with how many adapters. */
   readonly places: Map<Place, number>;
+  /** A list of one place is shared by all rooms that have it alone, and never changed: most rooms are on one place. */
   readonly placesByRoom: Map<string, Place[]>;
 }
 
@@ -16,6 +17,7 @@ export class InterestTable<Place> {
   /** Per place and namespace, the rooms: what to take away when a place goes. */
   readonly #roomsByPlace = new Map<Place, Map<string, Set<string>>>();
   readonly #onRoom: RoomObserver | undefined;
+  readonly #listOfOne = new Map<Place, Place[]>();
   #roomEntries = 0;
   #rooms = 0;
 
@@ -72,10 +74,11 @@ export class InterestTable<Place> {
     const { placesByRoom } = this.#findNamespace(namespaceKey);
     const places = placesByRoom.get(roomKey);
     if (places !== undefined) {
-      places.push(place);
+      if (places.length > 1) places.push(place);
+      else placesByRoom.set(roomKey, [...places, place]);
       return true;
     }
-    placesByRoom.set(roomKey, [place]);
+    placesByRoom.set(roomKey, this.#listAlone(place));
     this.#rooms++;
     this.#onRoom?.(namespaceKey, roomKey, true);
     return true;
@@ -106,6 +109,7 @@ export class InterestTable<Place> {
     for (const [namespaceKey, namespace] of this.#namespaces) {
       if (namespace.places.delete(place)) this.#forgetIfEmpty(namespaceKey, namespace);
     }
+    this.#listOfOne.delete(place);
   }
 
   #removeEntry(place: Place, namespaceKey: string, roomKey: string): void {
@@ -113,13 +117,25 @@ export class InterestTable<Place> {
     const namespace = this.#namespaces.get(namespaceKey);
     const places = namespace?.placesByRoom.get(roomKey);
     if (namespace === undefined || places === undefined) return;
-    const at = places.indexOf(place);
-    if (at >= 0) places.splice(at, 1);
-    if (places.length > 0) return;
+    if (places.length > 1) {
+      const others = places.filter((other) => other !== place);
+      const [only] = others;
+      namespace.placesByRoom.set(roomKey, others.length === 1 && only !== undefined ? this.#listAlone(only) : others);
+      return;
+    }
     namespace.placesByRoom.delete(roomKey);
     this.#rooms--;
     this.#onRoom?.(namespaceKey, roomKey, false);
     this.#forgetIfEmpty(namespaceKey, namespace);
+  }
+
+  #listAlone(place: Place): Place[] {
+    let list = this.#listOfOne.get(place);
+    if (list === undefined) {
+      list = [place];
+      this.#listOfOne.set(place, list);
+    }
+    return list;
   }
 
   #findNamespace(namespaceKey: string): NamespaceInterest<Place> {
