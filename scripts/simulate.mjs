@@ -137,7 +137,8 @@ class Observer {
         effects: {
           publish: (channel, payload) => this.sent.push({ channel, payload }) > 0,
           isFull: false,
-          isBusy: false,
+          published: 0,
+          arrived: 0,
           wake: () => {
             this.isAwake = true;
           },

@@ -30,10 +30,10 @@ const settleMs = 6_500;
 /** In a fleet also: verdicts on hosts, heartbeats that tell of what was lost, what is sent again and asked for again. */
 const fleetSettleMs = 8_500;
 const silenceMs = 1_500;
-/** What is lost is sent again, more and more slowly. */
 /** What the last step has planned happens, too. */
 const lastStepMs = 20;
 const lastWordsMs = 500;
+/** What is lost is sent again, more and more slowly. */
 const settleLimitMs = 30_000;
 /** Messages arrive; clients that missed some are sent away within a second, and their rooms are left after a cooldown. */
 const probeMs = 2_500;
@@ -125,6 +125,8 @@ class Run {
 
   async forMs(durationMs: number): Promise<void> {
     const endMs = this.#fleet.time.nowMs + durationMs;
+    // Where every host has left or died, time passes without anything happening.
+    this.#fleet.time.at(endMs, () => {});
     await this.until(() => this.#fleet.time.nowMs >= endMs, Number.POSITIVE_INFINITY, "");
   }
 

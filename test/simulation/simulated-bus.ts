@@ -30,6 +30,7 @@ interface Connection {
   unsentBytes: number;
   sendsUntilMs: number;
   receivesUntilMs: number;
+  answersUntilMs: number;
   hasRefused: boolean;
 }
 
@@ -40,8 +41,8 @@ export class BusClient {
   readonly onMessage: (payload: Buffer) => void;
   /** After `isFull`: there is room again. */
   readonly onDrain: () => void;
-  /** The server has all that was sent. */
-  readonly onIdle: () => void;
+  /** The server has answered a message. */
+  readonly onArrived: () => void;
   /** Undefined while it is not connected. */
   connection: Connection | undefined;
 
@@ -50,13 +51,13 @@ export class BusClient {
     channels: readonly string[],
     onMessage: (payload: Buffer) => void,
     onDrain: () => void,
-    onIdle: () => void,
+    onArrived: () => void,
   ) {
     this.process = process;
     this.channels = channels;
     this.onMessage = onMessage;
     this.onDrain = onDrain;
-    this.onIdle = onIdle;
+    this.onArrived = onArrived;
   }
 }
 
@@ -80,6 +81,7 @@ export class SimulatedBus {
       unsentBytes: 0,
       sendsUntilMs: 0,
       receivesUntilMs: 0,
+      answersUntilMs: 0,
       hasRefused: false,
     };
     this.#clients.add(client);
@@ -100,11 +102,6 @@ export class SimulatedBus {
     return isFull;
   }
 
-  /** Something is on its way to the server. */
-  isBusy({ connection }: BusClient): boolean {
-    return connection !== undefined && connection.unsentBytes > 0;
-  }
-
   /** Takes a message; without a connection, it goes nowhere. */
   publish(client: BusClient, channel: string, payload: Buffer): void {
     const { connection } = client;
@@ -112,15 +109,25 @@ export class SimulatedBus {
     connection.unsentBytes += payload.length;
     const atMs = this.#chooseTime(connection.sendsUntilMs);
     connection.sendsUntilMs = Math.max(connection.sendsUntilMs, atMs);
+    this.#answer(client, connection);
     this.#time.at(atMs, () => {
       if (atMs > connection.endsMs) return;
       connection.unsentBytes -= payload.length;
       this.#spread(channel, payload);
-      const isIdle = connection.unsentBytes === 0;
-      if (isIdle && client.connection === connection) client.process.after(this.#random.between(0, 2), client.onIdle);
       if (!connection.hasRefused || 2 * connection.unsentBytes >= this.#settings.maxUnsentBytes) return;
       connection.hasRefused = false;
       if (client.connection === connection) client.process.after(0, client.onDrain);
+    });
+  }
+
+  /** There and back, in order whatever becomes of the message: a connection to a server reorders nothing. */
+  #answer(client: BusClient, connection: Connection): void {
+    const { delayMs } = this.#settings;
+    const soonestMs = this.#time.nowMs + this.#random.between(delayMs / 2, 2 * delayMs);
+    const atMs = Math.max(connection.answersUntilMs, soonestMs);
+    connection.answersUntilMs = atMs;
+    client.process.after(atMs - this.#time.nowMs, () => {
+      if (client.connection === connection) client.onArrived();
     });
   }
 

@@ -37,6 +37,8 @@ export class SimulatedCarrier {
   #timerDueMs = Number.POSITIVE_INFINITY;
   #timerTurn = 0;
   isUp = false;
+  #published = 0;
+  #arrived = 0;
 
   constructor(host: CarrierSurroundings, wire: SimulatedBus, process: SimulatedProcess) {
     this.#host = host;
@@ -51,12 +53,20 @@ export class SimulatedCarrier {
         this.plan();
       },
       () => this.#flush(),
-      () => this.#bus?.carrierIdle(),
+      () => {
+        this.#arrived++;
+        this.#bus?.noteArrived();
+      },
     );
     const { client } = this;
+    const counts = (): { published: number; arrived: number } => ({
+      published: this.#published,
+      arrived: this.#arrived,
+    });
     this.effects = {
       publish: (channel, payload) => {
         if (!this.isUp) return false;
+        this.#published++;
         wire.publish(client, channel, payload);
         host.notePublished(channel, payload);
         return true;
@@ -64,8 +74,11 @@ export class SimulatedCarrier {
       get isFull() {
         return wire.isFull(client);
       },
-      get isBusy() {
-        return wire.isBusy(client);
+      get published() {
+        return counts().published;
+      },
+      get arrived() {
+        return counts().arrived;
       },
       wake: () => process.after(host.random.between(0, 0.05), () => this.#flush()),
       note: (note) => this.#note(note),
@@ -103,6 +116,7 @@ export class SimulatedCarrier {
     this.#wire.disconnect(this.client);
     this.#process.after(noticedAfterMs, () => {
       this.isUp = false;
+      this.#arrived = this.#published;
       this.#bus?.carrierDown("cut", this.#nowMs);
     });
   }

@@ -239,7 +239,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
       return;
     }
     this.observer.log?.(`host ${this.hostKey} says bye`);
-    router.core.bus?.leave();
+    router.core.bus?.leave(this.time.nowMs);
     this.#fleet.noteBye(this);
     router.carrier?.giveUpAll();
     this.isAway = true;

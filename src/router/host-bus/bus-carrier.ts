@@ -75,8 +75,11 @@ export class BusCarrier {
       get isFull() {
         return (redis()?.unsentBytes ?? 0) >= fullBytes;
       },
-      get isBusy() {
-        return (redis()?.unsentBytes ?? 0) > 0;
+      get published() {
+        return redis()?.published ?? 0;
+      },
+      get arrived() {
+        return redis()?.arrived ?? 0;
       },
       wake: () => setImmediate(() => this.#flush()),
       note: events.onNote,
@@ -123,7 +126,7 @@ export class BusCarrier {
         },
         onPatternsRefused: (reason) => this.#events.onNote({ type: "emitter-refused", reason }),
         onDrain: () => this.#flush(),
-        onIdle: () => bus.carrierIdle(),
+        onArrived: () => bus.noteArrived(),
       },
     );
     this.#redis.open();
@@ -136,8 +139,7 @@ export class BusCarrier {
     while (bus?.isUp === true && !bus.isSettled && performance.now() < endMs) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    bus?.flush(performance.now());
-    bus?.leave();
+    bus?.leave(performance.now());
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#redis?.close();

@@ -49,8 +49,10 @@ export interface BusEffects {
   publish(channel: string, payload: Buffer): boolean;
   /** Much waits to be sent: nothing more is to be published until `flush` is called. */
   readonly isFull: boolean;
-  /** Something is on its way, and `HostBus.carrierIdle` is to be called when it has arrived. */
-  readonly isBusy: boolean;
+  /** Messages that `publish` has taken, ever. */
+  readonly published: number;
+  /** Of those, the first so many are not on their way any more; `HostBus.noteArrived` is to be called when it grows. */
+  readonly arrived: number;
   /** There is something to publish: `flush` is to be called, once for all that is said in this turn. */
   wake(): void;
   note(note: BusNote): void;

@@ -58,7 +58,10 @@ export class BusSpeaker {
   #nextHeartbeatMs = 0;
   /** Of announcements, at the last heartbeat. */
   #lastHead = 0;
+  /** Frames wait: for the datagrams before them to arrive, or because too much is on its way. */
   #isHolding = false;
+  /** Number, among all that was published, of the last datagram. */
+  #lastDatagram = 0;
 
   constructor(settings: BusSpeakerSettings, parts: BusSpeakerParts) {
     this.#settings = settings;
@@ -77,9 +80,13 @@ export class BusSpeaker {
     return dueMs;
   }
 
-  /** Frames wait until what was published before them has arrived. */
-  get isHolding(): boolean {
-    return this.#isHolding;
+  /** What waited need not wait any longer: `sayAll` is to be called. */
+  get canGoOn(): boolean {
+    return this.#isHolding && !this.#isBusy && !this.#parts.effects.isFull;
+  }
+
+  get #isBusy(): boolean {
+    return this.#parts.effects.arrived < this.#lastDatagram;
   }
 
   /** The bus can be spoken on again. */
@@ -102,17 +109,18 @@ export class BusSpeaker {
 
   /** Publishes all there is to say, interest first. */
   sayAll(nowMs: number): void {
+    this.#isHolding = false;
     this.#sayHello(nowMs);
     if (nowMs >= this.#nextHeartbeatMs) this.#sayHeartbeat(nowMs);
     this.announce(this.#parts.hosts.size > 0);
     for (const host of this.#parts.hosts.values()) this.#answer(host, nowMs);
     this.#serveSnapshots();
-    const { isBusy } = this.#parts.effects;
-    this.#isHolding = false;
-    for (const host of this.#parts.hosts.values()) this.#sendDatagrams(host, isBusy, nowMs);
+    this.#sayFrames(this.#isBusy, nowMs);
   }
 
-  sayBye(): void {
+  sayLast(nowMs: number): void {
+    this.sayAll(nowMs);
+    this.#sayFrames(false, nowMs);
     this.#publish(allHostsChannel, { type: "bye", ...this.#from });
   }
 
@@ -188,7 +196,10 @@ export class BusSpeaker {
 
   #serveSnapshots(): void {
     for (const [host, { snapshotId, part: firstPart }] of this.#wanted) {
-      if (this.#parts.effects.isFull) return;
+      if (this.#parts.effects.isFull) {
+        this.#isHolding = true;
+        return;
+      }
       this.#wanted.delete(host);
       for (const part of this.#parts.snapshots.serve(host.hostKey, snapshotId, firstPart)) {
         if (part.part === 0) this.#parts.counters.snapshots++;
@@ -205,19 +216,28 @@ export class BusSpeaker {
   }
 
   /**
-   * As Nagle's algorithm does (RFC 896): while something is on its way, frames gather until it has arrived or they fill a
-   * datagram. A message costs Redis and both routers more than its bytes do, and nobody waits while nothing is on its way.
+   * As Nagle's algorithm does (RFC 896): while datagrams are on their way, frames gather until those have arrived or they fill
+   * one. A message costs Redis and both routers more than its bytes do, and nobody waits while nothing is on its way. Only
+   * datagrams count, and only those sent before frames began to wait: what is said meanwhile makes nobody wait longer.
    */
+  #sayFrames(isBusy: boolean, nowMs: number): void {
+    for (const host of this.#parts.hosts.values()) this.#sendDatagrams(host, isBusy, nowMs);
+  }
+
   #sendDatagrams(host: HostPort, isBusy: boolean, nowMs: number): void {
     const channel = nameHostChannel(host.hostKey);
-    while (!this.#parts.effects.isFull) {
-      if (isBusy && host.session.unsentBytes < this.#settings.fullDatagramBytes) {
-        this.#isHolding ||= host.session.hasNews(nowMs);
+    const { effects } = this.#parts;
+    const { session } = host;
+    while (session.hasNews(nowMs)) {
+      if (effects.isFull || (isBusy && session.unsentBytes < this.#settings.fullDatagramBytes)) {
+        this.#isHolding = true;
         return;
       }
-      const datagram = host.session.take(nowMs);
+      const datagram = session.take(nowMs);
       if (datagram === undefined) return;
       this.#send(channel, datagram);
+      // Below what has been held back before, it is the older ones that are waited for.
+      if (!isBusy) this.#lastDatagram = effects.published;
     }
   }
 

@@ -180,9 +180,9 @@ export class HostBus {
     this.#parts.forwarding.updateFloodedHosts();
   }
 
-  /** All that was published has arrived: what was held back can go. */
-  carrierIdle(): void {
-    if (this.#speaker.isHolding) this.#wake();
+  /** More of what was published has arrived: what was held back may be able to go. */
+  noteArrived(): void {
+    if (this.#speaker.canGoOn) this.#wake();
   }
 
   /** Takes what came on a channel, its own or that of all hosts. What is no message is counted. */
@@ -305,10 +305,10 @@ export class HostBus {
     else if (this.#writer.roomChanges > maxWaitingChanges) this.#speaker.announce(false);
   }
 
-  /** The last word: nothing is said or heard after it. */
-  leave(): void {
+  /** All there is to say, and the last word: nothing is said or heard after it. */
+  leave(nowMs: number): void {
     if (this.#isStopped) return;
-    if (this.#isUp) this.#speaker.sayBye();
+    if (this.#isUp) this.#speaker.sayLast(nowMs);
     this.#isStopped = true;
   }
 

@@ -41,8 +41,8 @@ export interface RedisBusEvents {
   readonly onPatternsRefused: (message: string) => void;
   /** After `publish` refused because of the bound: less than half of it is in use now. */
   readonly onDrain: () => void;
-  /** Redis has taken all that was published. */
-  readonly onIdle: () => void;
+  /** Redis has answered a message: `arrived` is more than it was. */
+  readonly onArrived: () => void;
 }
 
 /**
@@ -70,6 +70,8 @@ export class RedisBus {
   #downReason: string | undefined;
   #hasToldDown = false;
   #unsentBytes = 0;
+  #published = 0;
+  #arrived = 0;
   #hasRefused = false;
 
   constructor(settings: RedisBusSettings, events: RedisBusEvents) {
@@ -92,6 +94,16 @@ export class RedisBus {
 
   get unsentBytes(): number {
     return this.#unsentBytes;
+  }
+
+  /** Messages that `publish` has taken, ever. */
+  get published(): number {
+    return this.#published;
+  }
+
+  /** Of those, the first so many are not on their way any more: Redis has them, or they are lost with their connection. */
+  get arrived(): number {
+    return this.#arrived;
   }
 
   /** Connects, and again whenever the connections are lost. A closed bus stays closed. */
@@ -121,6 +133,7 @@ export class RedisBus {
       return false;
     }
     this.#unsentBytes += bytes;
+    this.#published++;
     connections.publish(channel, payload).then(
       () => this.#noteSent(connections, bytes),
       // Told already, as the fault of the connections.
@@ -164,6 +177,7 @@ export class RedisBus {
     if (this.#closing !== undefined) return;
     this.#connections = undefined;
     this.#unsentBytes = 0;
+    this.#arrived = this.#published;
     this.#hasRefused = false;
     const wasStable = this.#isUp && performance.now() - this.#upSinceMs >= stableAfterMs;
     this.#isUp = false;
@@ -188,7 +202,8 @@ export class RedisBus {
   #noteSent(connections: BusConnections, bytes: number): void {
     if (connections !== this.#connections) return;
     this.#unsentBytes -= bytes;
-    if (this.#unsentBytes === 0 && this.#isUp) this.#events.onIdle();
+    this.#arrived++;
+    if (this.#isUp) this.#events.onArrived();
     if (!this.#hasRefused || this.#unsentBytes >= this.#settings.maxUnsentBytes / 2) return;
     this.#hasRefused = false;
     if (this.#isUp) this.#events.onDrain();

@@ -18,14 +18,16 @@ const fullDatagramBytes = 1_000;
 
 describe("what waits to be said", () => {
   let said: Buffer[];
-  let isBusy: boolean;
+  let arrived: number;
+  let isFull: boolean;
   let host: HostPort;
   let speaker: BusSpeaker;
   let nowMs: number;
 
   beforeEach(() => {
     said = [];
-    isBusy = false;
+    arrived = Number.POSITIVE_INFINITY;
+    isFull = false;
     nowMs = 1_000;
     const session = new LinkSession(
       {
@@ -60,9 +62,14 @@ describe("what waits to be said", () => {
       {
         effects: {
           publish: (_channel, payload) => said.push(payload) > 0,
-          isFull: false,
-          get isBusy() {
-            return isBusy;
+          get isFull() {
+            return isFull;
+          },
+          get published() {
+            return said.length;
+          },
+          get arrived() {
+            return Math.min(arrived, said.length);
           },
           wake: nothing,
           note: nothing,
@@ -86,7 +93,6 @@ describe("what waits to be said", () => {
       },
     );
     speaker.sayAll(nowMs);
-    said.length = 0;
   });
 
   const push = (count: number): void => {
@@ -94,47 +100,94 @@ describe("what waits to be said", () => {
   };
   const countFrames = (): number[] =>
     said.filter((payload) => !isBusMessage(payload)).map((payload) => decodeDatagram(payload).frames.length);
-
-  test("goes at once when nothing is on its way", () => {
+  /** From now on nothing arrives. */
+  const stall = (): void => {
+    arrived = said.length;
+  };
+  const pushAndSay = (): void => {
     push(1);
     speaker.sayAll(nowMs);
+  };
+
+  test("goes at once when nothing is on its way", () => {
+    pushAndSay();
     assert.deepEqual(countFrames(), [1]);
-    assert.equal(speaker.isHolding, false);
+    assert.equal(speaker.canGoOn, false);
   });
 
-  test("gathers while something is on its way, and goes in one message then", () => {
-    isBusy = true;
-    for (let turn = 0; turn < 5; turn++) {
-      push(1);
-      speaker.sayAll(nowMs);
-    }
-    assert.deepEqual(countFrames(), []);
-    assert.equal(speaker.isHolding, true);
-    isBusy = false;
+  test("gathers while a datagram is on its way, and goes in one message then", () => {
+    stall();
+    for (let turn = 0; turn < 6; turn++) pushAndSay();
+    assert.deepEqual(countFrames(), [1]);
+    assert.equal(speaker.canGoOn, false);
+    arrived = said.length;
+    assert.equal(speaker.canGoOn, true);
     speaker.sayAll(nowMs);
-    assert.deepEqual(countFrames(), [5]);
-    assert.equal(speaker.isHolding, false);
+    assert.deepEqual(countFrames(), [1, 5]);
+    assert.equal(speaker.canGoOn, false);
   });
 
-  test("goes all the same when it fills a datagram", () => {
-    isBusy = true;
+  test("goes all the same when it fills a datagram, and that holds nothing up", () => {
+    stall();
+    pushAndSay();
+    const first = said.length;
     push(fullDatagramBytes / 100);
     speaker.sayAll(nowMs);
-    assert.deepEqual(countFrames(), [fullDatagramBytes / 100]);
+    pushAndSay();
+    assert.deepEqual(countFrames(), [1, fullDatagramBytes / 100]);
+    arrived = first;
+    assert.equal(speaker.canGoOn, true);
+  });
+
+  test("is not held up by what is said of the host itself", () => {
+    stall();
+    speaker.wantHello(false);
+    nowMs += 1_000;
+    speaker.sayAll(nowMs);
+    host.toldTaken = -1;
+    pushAndSay();
+    assert.deepEqual(countFrames(), [1]);
+    // Said while frames wait, it does not make them wait longer either.
+    const first = said.length;
+    pushAndSay();
+    host.toldTaken = -1;
+    speaker.sayAll(nowMs);
+    assert.ok(said.length > first);
+    arrived = first;
+    assert.equal(speaker.canGoOn, true);
   });
 
   test("does not make a timer turn while it is held back", () => {
-    isBusy = true;
-    push(1);
-    const dueMs = speaker.nextDueMs();
+    stall();
+    pushAndSay();
+    pushAndSay();
+    assert.ok(speaker.nextDueMs() > nowMs + 100_000);
+  });
+
+  test("goes on when less is on its way, after too much was", () => {
+    isFull = true;
+    pushAndSay();
+    assert.deepEqual(countFrames(), []);
+    assert.equal(speaker.canGoOn, false);
+    isFull = false;
+    assert.equal(speaker.canGoOn, true);
     speaker.sayAll(nowMs);
-    assert.ok(speaker.nextDueMs() > nowMs + 100_000, `${dueMs}, then ${speaker.nextDueMs()}`);
+    assert.deepEqual(countFrames(), [1]);
   });
 
   test("is not held back when there is nothing", () => {
-    isBusy = true;
+    pushAndSay();
+    stall();
     speaker.sayAll(nowMs);
-    assert.equal(speaker.isHolding, false);
-    assert.equal(said.length, 0);
+    assert.equal(speaker.canGoOn, false);
+  });
+
+  test("goes before the last word, whatever is on its way", () => {
+    stall();
+    pushAndSay();
+    pushAndSay();
+    speaker.sayLast(nowMs);
+    assert.deepEqual(countFrames(), [1, 1]);
+    assert.ok(isBusMessage(said.at(-1) as Buffer));
   });
 });

@@ -53,7 +53,7 @@ export class TestBus implements AsyncDisposable {
           this.refusals.push(message);
           this.#changes.emit("change");
         },
-        onIdle: () => {},
+        onArrived: () => {},
         onDrain: () => {
           this.drains++;
           this.#changes.emit("change");
