@@ -48,6 +48,7 @@ async function main() {
   if (options === undefined) return 0;
   const directory = mkdtempSync(path.join(tmpdir(), "sbx-fleet-"));
   const ending = waitForEnd();
+  endWithOutput(() => ending.note("nobody reads the output any more"));
   const processes = [];
   try {
     const redisUrl = options.redis ?? (await startRedis(directory, processes));
@@ -196,6 +197,11 @@ function startHost(index, { app, port, workers, fabric }, redisUrl, directory, p
 
 function follow(number, text) {
   for (const line of text.split("\n")) say(`host ${number} | ${line}`);
+}
+
+/** Without a reader of the output nobody is trying the fleet out any more: it ends as with Ctrl-C. */
+function endWithOutput(note) {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", note);
 }
 
 function say(line) {

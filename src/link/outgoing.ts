@@ -211,9 +211,11 @@ export class Outgoing {
     const hasProgress = acked > this.#acked || (acked === this.#acked && ackedBytes > this.#ackedBytes);
     if (hasProgress) {
       this.#acked = acked;
-      this.#ackedBytes = ackedBytes;
       this.#base = Math.max(this.#base, acked + 1);
       this.#release();
+      // Of more than there is of the frame, nothing is believed.
+      const next = this.#entries[this.#head];
+      this.#ackedBytes = next?.sequence === acked + 1 && ackedBytes >= next.bytes ? 0 : ackedBytes;
       this.#resendMs = this.#limits.resendMs;
       this.#resendAtMs = nowMs + this.#resendMs;
     }

@@ -232,6 +232,7 @@ function readBusInit(config: SignalboxConfig): RouterBusInit | null {
     instance: randomBytes(instanceBytes).toString("base64url"),
     name: `${hostname()}, process ${process.pid}`,
     isServing: false,
+    restarts: 0,
     maxOutboxBytes: config.maxHostOutboxBytes,
     maxOutboxAgeMs: config.hostOutboxAgeMs,
     unreachableAfterMs: config.hostUnreachableAfterMs,

@@ -191,7 +191,7 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
 
   #createInit(): RouterInit {
     const { init } = this.#settings;
-    const bus = init.bus === null ? null : { ...init.bus, isServing: this.#hasJoined };
+    const bus = init.bus === null ? null : { ...init.bus, isServing: this.#hasJoined, restarts: this.#restarts };
     return { ...init, type: "router:init", expectedPlaces: [...this.#places], bus };
   }
 

@@ -150,7 +150,12 @@ function readFragment(reader: ByteReader): Fragment {
   const offset = reader.u32();
   const frameBytes = reader.u32();
   const bytes = reader.rest();
-  if (frameBytes > maxFrameBytes || bytes.length === 0 || offset + bytes.length > frameBytes) {
+  if (
+    frameBytes < frameHeadBytes ||
+    frameBytes > maxFrameBytes ||
+    bytes.length === 0 ||
+    offset + bytes.length > frameBytes
+  ) {
     throw new FrameError("bad-value", `bytes ${offset} to ${offset + bytes.length} of a frame of ${frameBytes}`);
   }
   return { offset, frameBytes, bytes };

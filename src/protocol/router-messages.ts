@@ -43,6 +43,8 @@ export interface RouterBusInit {
   readonly name: string;
   /** A router of this run has joined before. */
   readonly isServing: boolean;
+  /** How often this run has started a router before. */
+  readonly restarts: number;
   /** For each other host. */
   readonly maxOutboxBytes: number;
   readonly maxOutboxAgeMs: number;

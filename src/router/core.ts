@@ -86,7 +86,9 @@ export class RouterCore {
     this.#settings = settings;
     this.#effects = effects;
     const { hostKey, incarnation } = settings;
-    this.#delivery = new Delivery(effects, this.counters);
+    this.#delivery = new Delivery(effects, this.counters, (port) =>
+      this.bus?.settleJoins(port, Number.POSITIVE_INFINITY),
+    );
     const hasBus = bus !== undefined;
     this.#members = new Members(
       (port, message) => this.#delivery.tell(port, message),

@@ -9,9 +9,13 @@ export class Delivery {
   readonly #effects: RouterEffects;
   readonly #counters: RouterCounters;
 
-  constructor(effects: RouterEffects, counters: RouterCounters) {
+  readonly #onOverflow: (port: Port) => void;
+
+  /** @param onOverflow called when a port begins to lose frames: it will not carry out what it has been sent */
+  constructor(effects: RouterEffects, counters: RouterCounters, onOverflow: (port: Port) => void) {
     this.#effects = effects;
     this.#counters = counters;
+    this.#onOverflow = onOverflow;
   }
 
   /**
@@ -36,7 +40,10 @@ export class Delivery {
     // A frame that does not fit takes others with it.
     this.#counters.lostFrames += port.outbox.lostTotal - lostTotal;
     this.#counters.droppedVolatile += port.outbox.droppedVolatile - droppedVolatile;
-    if (result === "lost" && untoldLoss === 0) this.#effects.note({ type: "overflowed", place: port.place });
+    if (result === "lost" && untoldLoss === 0) {
+      this.#effects.note({ type: "overflowed", place: port.place });
+      this.#onOverflow(port);
+    }
     // Woken for nothing while it writes, the process would not be woken again.
     if (result !== "dropped") this.wake(port);
   }

@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { describeBriefly, describeThrown } from "../errors.js";
+import { createIncarnation } from "../protocol/incarnation.js";
 import {
   type BusReport,
   type MessageFromRouter,
@@ -89,7 +90,7 @@ class RouterProcess {
     const ports = new WorkerPorts(
       {
         hostKey: init.hostKey,
-        incarnation: randomBytes(incarnationBytes).toString("base64url"),
+        incarnation: createIncarnation(init.bus?.restarts ?? 0, randomBytes(incarnationBytes).toString("base64url")),
         outbox: {
           maxBytes: init.maxOutboxBytes,
           maxVolatileBytes: Math.min(Math.ceil(init.maxOutboxBytes * volatileShare), mostVolatileBytes),

@@ -215,6 +215,7 @@ describe("nonsense is refused:", () => {
       "a frame that is longer than frames may be",
       { fragment: { offset: 0, frameBytes: 2 ** 31, bytes: Buffer.alloc(3) } },
     ],
+    ["a piece of what is too short for a frame", { fragment: { offset: 0, frameBytes: 1, bytes: Buffer.alloc(1) } }],
     ["pieces that are no frame", { fragment: { offset: 0, frameBytes: 12, bytes: Buffer.alloc(12) } }],
   ];
   for (const [what, change] of cases) {

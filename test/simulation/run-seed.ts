@@ -36,7 +36,9 @@ const lastWordsMs = 500;
 /** What is lost is sent again, more and more slowly. */
 const settleLimitMs = 30_000;
 /** Messages arrive; clients that missed some are sent away within a second, and their rooms are left after a cooldown. */
-const probeMs = 2_500;
+const probeMs = 3_500;
+/** On the slowest bus, with the smallest datagrams, the answers of all to all take about a second. */
+const probeLimitMs = 2_000;
 const restLimitMs = 1_000;
 
 export async function runSeed({ seed, isFleet, steps, writeTrace }: SeedOptions): Promise<SeedResult> {
@@ -111,7 +113,13 @@ function probe(fleet: SimulatedFleet, history: History): void {
           history.applications.emit(worker, adapter, { rooms: new Set([room]), except: nobody }, false, []);
       }
       history.applications.emit(worker, adapter, { rooms: nobody, except: nobody }, false, []);
-      history.applications.request(worker, adapter, requests.fetchSockets, { rooms: nobody, except: nobody }, 1_000);
+      history.applications.request(
+        worker,
+        adapter,
+        requests.fetchSockets,
+        { rooms: nobody, except: nobody },
+        probeLimitMs,
+      );
     }
   }
 }

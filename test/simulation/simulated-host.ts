@@ -257,7 +257,7 @@ export class SimulatedHost implements WorkerSurroundings, RouterSurroundings {
 
   /** Whether one of the routers of its present life has, or had, this incarnation. */
   hasRouter(incarnation: string): boolean {
-    return incarnation.startsWith(`${this.instance} `);
+    return incarnation.endsWith(`.${this.instance} router`);
   }
 
   get doubtedBy(): ReadonlySet<string> {

@@ -1,6 +1,7 @@
 /** A router process around the real RouterCore: accepts, reads, and writes as WorkerPorts does, on virtual time. */
 
 import { frameKinds } from "../../src/protocol/frame.js";
+import { createIncarnation } from "../../src/protocol/incarnation.js";
 import { RouterCore } from "../../src/router/core.js";
 import type { Port } from "../../src/router/port.js";
 import type { RouterNote } from "../../src/router/router-effects.js";
@@ -82,7 +83,7 @@ export class SimulatedRouter {
     this.#host = host;
     this.process = new SimulatedProcess(host.time);
     const { settings, hostKey, instance, bus, random } = host;
-    this.incarnation = bus === undefined ? `router ${life}` : `${instance} router ${life}`;
+    this.incarnation = bus === undefined ? `router ${life}` : createIncarnation(life, `${instance} router`);
     const { fleet } = settings;
     if (fleet !== undefined && bus !== undefined) {
       this.carrier = new SimulatedCarrier(host.busSide, bus, this.process);

@@ -100,6 +100,7 @@ async function startHost({ hostKey, directory, redisUrl, limits }) {
     instance: hostKey,
     name: hostKey,
     isServing: false,
+    restarts: 0,
     maxOutboxBytes: 64 * 1_024 * 1_024,
     maxOutboxAgeMs: 60_000,
     unreachableAfterMs: 3_000,

@@ -119,8 +119,8 @@ export class AnnouncementWriter {
   }
 
   /** Changes of rooms that have not been said. */
-  get roomChanges(): number {
-    return this.#roomChanges;
+  get waitingChanges(): number {
+    return this.#roomChanges + this.#frames.length;
   }
 
   /** What was said, and is true: everything is wanted. */

@@ -277,7 +277,8 @@ export class HostBus {
 
   /** A worker has carried out joins; an ended one, all. */
   settleJoins(port: Port, count: number): void {
-    for (const host of this.#parts.hosts.values()) {
+    // Of one that is gone, too: it may come back, and waits for them.
+    for (const host of this.#remote.all()) {
       host.joins.settle(port, count);
       if (host.joins.hasNews) this.#wake();
     }
@@ -302,7 +303,7 @@ export class HostBus {
     this.#isAwake = false;
     if (this.#isStopped) return;
     if (this.#isUp) this.#speaker.sayAll(nowMs);
-    else if (this.#writer.roomChanges > maxWaitingChanges) this.#speaker.announce(false);
+    else if (this.#writer.waitingChanges > maxWaitingChanges) this.#speaker.announce(false);
   }
 
   /** All there is to say, and the last word: nothing is said or heard after it. */

@@ -5,6 +5,7 @@
 
 import type { BusMessage, Hello } from "../../protocol/bus-messages.js";
 import { acceptedVersions } from "../../protocol/frame.js";
+import { isOlderIncarnation } from "../../protocol/incarnation.js";
 
 export interface HostListSettings {
   readonly hostKey: string;
@@ -155,7 +156,12 @@ export class HostList {
     const known = this.#hosts.get(hostKey);
     if (known !== undefined && known.instance === instance)
       return [...changes, ...this.#noteAlive(known, incarnation, nowMs)];
-    if (known === undefined && !this.#makeRoom()) return [{ type: "too-many" }];
+    if (this.#isTaken(incarnation, hostKey)) return [];
+    if (known === undefined && this.#hosts.size >= maxHosts) {
+      const gone = this.#takeAwayGone();
+      if (gone === undefined) return [{ type: "too-many" }];
+      changes.push({ type: "left", host: gone });
+    }
     if (known !== undefined) {
       // A new run of that host: of the former one nothing will come.
       this.#hosts.delete(hostKey);
@@ -175,14 +181,13 @@ export class HostList {
   }
 
   /** Whoever is gone makes room for who is there. */
-  #makeRoom(): boolean {
-    if (this.#hosts.size < maxHosts) return true;
+  #takeAwayGone(): RemoteHost | undefined {
     for (const host of this.#hosts.values()) {
       if (host.state !== "gone") continue;
       this.#hosts.delete(host.hostKey);
-      return true;
+      return host;
     }
-    return false;
+    return undefined;
   }
 
   /** Of somebody whose hello was missed, a hello is asked for. */
@@ -193,7 +198,8 @@ export class HostList {
   }
 
   #noteAlive(host: RemoteHost, incarnation: string, nowMs: number): HostChange[] {
-    if (host.formerIncarnations.includes(incarnation)) return [];
+    const isOld = host.formerIncarnations.includes(incarnation) || isOlderIncarnation(incarnation, host.incarnation);
+    if (isOld || (host.incarnation !== incarnation && this.#isTaken(incarnation, host.hostKey))) return [];
     const changes: HostChange[] = [];
     host.lastHeardMs = nowMs;
     if (host.incarnation !== incarnation) {
@@ -209,6 +215,14 @@ export class HostList {
       changes.push({ type: "back", host, wasGone });
     }
     return changes;
+  }
+
+  /** Whoever names another host's router means harm, or is a machine that was copied while it ran. */
+  #isTaken(incarnation: string, ofHostKey: string): boolean {
+    for (const host of this.#hosts.values()) {
+      if (host.incarnation === incarnation && host.hostKey !== ofHostKey) return true;
+    }
+    return false;
   }
 
   #hearBye({ hostKey, instance, incarnation }: BusMessage): HostChange[] {

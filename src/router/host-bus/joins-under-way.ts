@@ -5,7 +5,7 @@ import type { Port } from "../port.js";
 export class JoinsUnderWay {
   /** Of the commands since the last mark: the number of the last of them, by worker, as that worker counts. */
   #open = new Map<Port, number>();
-  #groups: { readonly number: number; readonly waiting: Map<Port, number> }[] = [];
+  #groups: { number: number; readonly waiting: Map<Port, number> }[] = [];
   #done = 0;
   #told = 0;
 
@@ -16,7 +16,10 @@ export class JoinsUnderWay {
 
   /** The other host calls all that came before by this number. */
   mark(number: number): void {
-    this.#groups.push({ number, waiting: this.#open });
+    const last = this.#groups.at(-1);
+    // Nothing new: done when what came before is. A worker that hangs must not make this grow with every mark.
+    if (this.#open.size === 0 && last !== undefined) last.number = number;
+    else this.#groups.push({ number, waiting: this.#open });
     this.#open = new Map();
     this.#advance();
   }

@@ -5,6 +5,7 @@
 
 import { decode } from "notepack.io";
 import { FrameError } from "../../protocol/frame.js";
+import { checkMessagePack } from "../../protocol/message-pack.js";
 import type { Packet, Selection } from "./local-namespace.js";
 
 export type EmitterMessage =
@@ -27,6 +28,8 @@ export function readEmitterMessage(payload: Buffer, isRequest: boolean, namespac
 }
 
 function readBroadcast(payload: Buffer, namespace: string): EmitterMessage | undefined {
+  // The decoder believes every length, and makes room for it.
+  checkMessagePack(payload);
   const message = read(() => decode(payload) as unknown);
   if (!Array.isArray(message)) throw new FrameError("bad-value", "a message of an emitter that is no list");
   const [uid, packet, options] = message as unknown[];

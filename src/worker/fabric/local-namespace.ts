@@ -2,6 +2,7 @@
 
 import type { Namespace, Socket } from "socket.io";
 import { Adapter, type BroadcastOptions } from "socket.io-adapter";
+import { FrameError } from "../../protocol/frame.js";
 import type { EngineConnection } from "./client-writes.js";
 import {
   computeParserId,
@@ -44,6 +45,9 @@ interface ServerFace {
   readonly _parser: SocketIoParser;
   readonly encoder: PacketEncoder;
 }
+
+/** Socket.IO keeps them to itself: `serverSideEmit` refuses to send them. */
+const reservedEvents: ReadonlySet<string> = new Set(["connect", "connection", "new_namespace"]);
 
 /** The in-memory operations of the adapter's grandparent, which touch local sockets only. */
 const memory = Adapter.prototype;
@@ -167,8 +171,17 @@ export class LocalNamespace {
     return (await memory.fetchSockets.call(this.adapter, toOptions(selection))) as unknown as Socket[];
   }
 
-  /** Calls the application's listeners of a server-side event. */
+  /**
+   * Calls the application's listeners of a server-side event.
+   * @throws FrameError for an event that `serverSideEmit` does not send, and for an error that nobody listens to: it would
+   * end each worker of the fleet at once
+   */
   takeServerSideEvent(args: unknown[]): void {
+    const [event] = args;
+    const isUnheardError = event === "error" && this.#namespace.listenerCount("error") === 0;
+    if (typeof event !== "string" || reservedEvents.has(event) || isUnheardError) {
+      throw new FrameError("bad-value", `a server-side event ${JSON.stringify(event)?.slice(0, 40)}`);
+    }
     (this.#namespace as unknown as { _onServerSideEmit(args: unknown[]): void })._onServerSideEmit(args);
   }
 }

@@ -119,6 +119,24 @@ describe("another host", () => {
     assert.deepEqual(watch.pass(200, "far-"), ["joined", "answer"]);
   });
 
+  test("whose routers come in turn is not taken back by what an earlier one said", () => {
+    const watch = new Watch();
+    watch.hear(hello("far-", { incarnation: "2.b" }));
+    assert.deepEqual(watch.hear(heartbeat("far-", "1.a")), []);
+    assert.equal(watch.list.find("far-")?.incarnation, "2.b");
+    assert.deepEqual(watch.hear(heartbeat("far-", "3.c")), ["restarted far-"]);
+  });
+
+  test("cannot have the router of a third", () => {
+    const watch = new Watch();
+    watch.hear(hello("far-", { incarnation: "0.a" }));
+    assert.deepEqual(watch.hear(hello("else", { incarnation: "0.a" })), []);
+    assert.equal(watch.list.find("else"), undefined);
+    watch.hear(hello("else", { incarnation: "0.b" }));
+    assert.deepEqual(watch.hear(heartbeat("else", "0.a")), []);
+    assert.equal(watch.list.find("else")?.incarnation, "0.b");
+  });
+
   test("whose router is another process has restarted; a late word of the former run changes nothing more", () => {
     const watch = new Watch();
     watch.hear(hello());
@@ -210,10 +228,11 @@ describe("a host with the same key", () => {
 test("a flood of invented hosts is bounded, and who is gone makes room", () => {
   const watch = new Watch();
   for (let number = 0; number < maxHosts; number++) {
-    watch.hear(hello(number.toString(36).padStart(4, "0")));
+    const hostKey = number.toString(36).padStart(4, "0");
+    watch.hear(hello(hostKey, { incarnation: `0.${hostKey}` }));
   }
   assert.deepEqual(watch.hear(hello("more")), ["too-many"]);
   watch.pass(61);
-  assert.deepEqual(watch.hear(hello("more")), ["up more"]);
+  assert.deepEqual(watch.hear(hello("more")), ["left 0000", "up more"]);
   assert.equal([...watch.list.hosts].length, maxHosts);
 });

@@ -28,6 +28,16 @@ describe("joins of another host", () => {
     assert.equal(joins.takeDone(), 5);
   });
 
+  test("do not add up behind a worker that hangs, which others are not waiting for", () => {
+    const joins = new JoinsUnderWay();
+    const port = new Port("hostAA", limits);
+    joins.note(port, 1);
+    for (let number = 1; number <= 1_000; number++) joins.mark(number);
+    assert.equal(joins.hasNews, false);
+    joins.settle(port, 1);
+    assert.equal(joins.takeDone(), 1_000);
+  });
+
   test("end with a worker, also before they are marked", () => {
     const joins = new JoinsUnderWay();
     const port = new Port("hostAA", limits);
