@@ -14,14 +14,12 @@ const patienceMs = 20_000;
 /** A second host with the key of the first. */
 async function startNewcomer(fleet: FabricFleet): Promise<TestHost> {
   return await startHost({
-    app: fixturePath("fabric/fabric-app.mjs"),
+    app: fixturePath("echo-app.mjs"),
     workers: 1,
     isReadyAwaited: false,
     env: {
       SIGNALBOX_FABRIC: "routed",
       ...joinRedis(fleet.redis.url, nameHost(0)),
-      // It has nobody to tell.
-      FABRIC_CONTROL_PATH: "/dev/null",
     },
   });
 }
