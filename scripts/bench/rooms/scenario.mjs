@@ -152,7 +152,7 @@ async function announceRooms({ rooms, hosts: [here, there], announcer, pinger })
     takenMs,
     reportedMs,
     isFlooded,
-    knownRooms: known - ownRooms,
+    knownRooms: Math.max(0, known - ownRooms), // a flooded host's are not kept
     rss: HOSTS.map((hostKey, i) => ({ hostKey, beforeBytes: rssBefore[i], afterBytes: rssAfter[i] })),
     pings: busy.paths.map(({ name, longestMs, count }, i) => ({
       name,
