@@ -31,7 +31,6 @@ interface Connection {
   sendsUntilMs: number;
   receivesUntilMs: number;
   answersUntilMs: number;
-  hasRefused: boolean;
 }
 
 /** One host, as the server knows it. */
@@ -39,8 +38,6 @@ export class BusClient {
   readonly process: SimulatedProcess;
   readonly channels: readonly string[];
   readonly onMessage: (payload: Buffer) => void;
-  /** After `isFull`: there is room again. */
-  readonly onDrain: () => void;
   /** The server has answered a message. */
   readonly onArrived: () => void;
   /** Undefined while it is not connected. */
@@ -50,13 +47,11 @@ export class BusClient {
     process: SimulatedProcess,
     channels: readonly string[],
     onMessage: (payload: Buffer) => void,
-    onDrain: () => void,
     onArrived: () => void,
   ) {
     this.process = process;
     this.channels = channels;
     this.onMessage = onMessage;
-    this.onDrain = onDrain;
     this.onArrived = onArrived;
   }
 }
@@ -82,7 +77,6 @@ export class SimulatedBus {
       sendsUntilMs: 0,
       receivesUntilMs: 0,
       answersUntilMs: 0,
-      hasRefused: false,
     };
     this.#clients.add(client);
   }
@@ -97,9 +91,7 @@ export class SimulatedBus {
 
   isFull({ connection }: BusClient): boolean {
     if (connection === undefined) return false;
-    const isFull = connection.unsentBytes >= this.#settings.maxUnsentBytes;
-    if (isFull) connection.hasRefused = true;
-    return isFull;
+    return connection.unsentBytes >= this.#settings.maxUnsentBytes;
   }
 
   /** Takes a message; without a connection, it goes nowhere. */
@@ -114,9 +106,6 @@ export class SimulatedBus {
       if (atMs > connection.endsMs) return;
       connection.unsentBytes -= payload.length;
       this.#spread(channel, payload);
-      if (!connection.hasRefused || 2 * connection.unsentBytes >= this.#settings.maxUnsentBytes) return;
-      connection.hasRefused = false;
-      if (client.connection === connection) client.process.after(0, client.onDrain);
     });
   }
 

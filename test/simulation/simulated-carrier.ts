@@ -52,7 +52,6 @@ export class SimulatedCarrier {
         this.#bus?.received(payload, this.#nowMs);
         this.plan();
       },
-      () => this.#flush(),
       () => {
         this.#arrived++;
         this.#bus?.noteArrived();

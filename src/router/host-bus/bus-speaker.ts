@@ -228,17 +228,14 @@ export class BusSpeaker {
     const channel = nameHostChannel(host.hostKey);
     const { effects } = this.#parts;
     const { session } = host;
-    while (session.hasNews(nowMs)) {
-      if (effects.isFull || (isBusy && session.unsentBytes < this.#settings.fullDatagramBytes)) {
-        this.#isHolding = true;
-        return;
-      }
+    while (!effects.isFull && (!isBusy || session.unsentBytes >= this.#settings.fullDatagramBytes)) {
       const datagram = session.take(nowMs);
       if (datagram === undefined) return;
       this.#send(channel, datagram);
-      // Below what has been held back before, it is the older ones that are waited for.
+      // Those that go while others wait make nobody wait longer.
       if (!isBusy) this.#lastDatagram = effects.published;
     }
+    this.#isHolding ||= session.hasNews(nowMs);
   }
 
   #publish(channel: string, message: BusMessage): void {
