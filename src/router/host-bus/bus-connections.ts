@@ -78,6 +78,7 @@ export class BusConnections {
     const line = this.#publisher;
     if (line === undefined) throw new Error("the bus is not connected");
     const name = this.#settings.wirePrefix + channel;
+    gatherWrites(line.client.stream);
     try {
       await (this.#isSharded ? line.client.spublish(name, payload) : line.client.publish(name, payload));
     } catch (error) {
@@ -239,4 +240,11 @@ async function end(client: Redis): Promise<void> {
   const ended = new Promise<void>((resolve) => client.once("end", () => resolve()));
   client.disconnect();
   await ended;
+}
+
+/** All that is published in one turn leaves in one write: each write of its own would wake Redis. */
+function gatherWrites(stream: Redis["stream"]): void {
+  if (stream.writableCorked > 0) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
 }
