@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { RouterCore, type RouterSettings } from "./core.js";
 import type { BusEffects } from "./host-bus/bus-effects.js";
 import type { HostBusSettings } from "./host-bus/host-bus.js";
+import { ReadTurns } from "./read-turns.js";
 import type { RouterEffects, RouterNote } from "./router-effects.js";
 
 /** Pings, and verdicts on who did not answer them. */
@@ -25,6 +26,7 @@ export class WorkerPorts {
   readonly core: RouterCore;
   readonly #server: Server;
   readonly #connections = new Map<number, Connection>();
+  readonly #readTurns = new ReadTurns();
   readonly #onServerError: (error: Error) => void;
   #lastId = 0;
   /** Connections that have something to write at the end of this turn. */
@@ -89,7 +91,11 @@ export class WorkerPorts {
     const connection: Connection = { id, socket, isWriting: false, isEnding: false, farewellTimer: undefined };
     this.#connections.set(id, connection);
     this.core.opened(id, performance.now());
-    socket.on("data", (chunk) => this.core.received(id, chunk, performance.now()));
+    socket.on("data", (chunk) => {
+      this.#readTurns.begin();
+      this.core.received(id, chunk, performance.now());
+      this.#readTurns.end(socket);
+    });
     // The worker has ended, or was killed: what matters is that it is gone, and `close` follows.
     socket.on("error", () => {});
     socket.on("close", () => {

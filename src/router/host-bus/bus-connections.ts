@@ -11,6 +11,7 @@ import { hidePassword } from "../../redis/describe-redis.js";
 import type { NodeLocator } from "../../redis/node-locator.js";
 import type { RedisEndpoint } from "../../redis/redis-url.js";
 import { readRefusal } from "../../redis/refusal.js";
+import { ReadTurns } from "../read-turns.js";
 
 const tickMs = 1_000;
 /** Intervals without an answer. Counted, not measured: when this process itself stood still, only one has passed. */
@@ -58,6 +59,7 @@ export class BusConnections {
   readonly #isSharded: boolean;
   readonly #timer: NodeJS.Timeout;
   readonly #over = new AbortController();
+  readonly #readTurns = new ReadTurns();
   #publisher: Line | undefined;
   #subscriber: Line | undefined;
   #place: RedisEndpoint | undefined;
@@ -144,18 +146,20 @@ export class BusConnections {
 
   #listen(line: Line): void {
     const prefixBytes = Buffer.byteLength(this.#settings.wirePrefix);
-    const receive = (channel: Buffer, payload: Buffer): void => {
+    const receive = (give: () => void): void => {
       if (this.#isOver) return;
       line.missedPings = 0;
-      this.#events.onMessage(channel.toString("utf8", prefixBytes), payload);
+      this.#readTurns.begin();
+      give();
+      this.#readTurns.end(line.client.stream);
     };
-    line.client.on("messageBuffer", receive);
-    line.client.on("smessageBuffer", receive);
-    line.client.on("pmessageBuffer", (_pattern: unknown, channel: Buffer, payload: Buffer) => {
-      if (this.#isOver) return;
-      line.missedPings = 0;
-      this.#events.onPatternMessage(channel.toString("utf8"), payload);
-    });
+    const receiveOwn = (channel: Buffer, payload: Buffer): void =>
+      receive(() => this.#events.onMessage(channel.toString("utf8", prefixBytes), payload));
+    line.client.on("messageBuffer", receiveOwn);
+    line.client.on("smessageBuffer", receiveOwn);
+    line.client.on("pmessageBuffer", (_pattern: unknown, channel: Buffer, payload: Buffer) =>
+      receive(() => this.#events.onPatternMessage(channel.toString("utf8"), payload)),
+    );
     // A slot that moves to another node takes its subscriptions with it.
     line.client.on("moved", () => this.#fail("the channels have moved to another node of the cluster"));
   }
