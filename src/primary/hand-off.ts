@@ -151,9 +151,9 @@ export class HandOff {
   #send(record: WorkerRecord, lane: Lane, connection: IncomingConnection): void {
     const transfer: Transfer = { connection, sinceMs: performance.now() };
     lane.sending = transfer;
-    record.process.send({ type: "sticky:connection", data: connection.received }, connection.socket, {}, (error) =>
-      this.#noteSent(record, lane, transfer, error),
-    );
+    const { socket, received, client } = connection;
+    const message = { type: "sticky:connection", data: received, ...(client !== undefined && { client }) };
+    record.process.send(message, socket, {}, (error) => this.#noteSent(record, lane, transfer, error));
   }
 
   #noteSent(record: WorkerRecord, lane: Lane, transfer: Transfer, error: Error | null): void {

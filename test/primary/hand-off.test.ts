@@ -7,6 +7,7 @@ import { HostMetrics } from "../../src/metrics/host-metrics.js";
 import { HandOff } from "../../src/primary/hand-off.js";
 import type { IncomingConnection } from "../../src/primary/listener.js";
 import { WorkerRecord } from "../../src/primary/worker-record.js";
+import type { Peer } from "../../src/protocol/peer.js";
 
 /** A client's connection that keeps what it was answered. */
 class FakeSocket extends Duplex {
@@ -66,13 +67,14 @@ function addWorkers(...slots: number[]): FakeWorker[] {
   return workers;
 }
 
-function take(sid?: string): FakeSocket {
+function take(sid?: string, client?: Peer): FakeSocket {
   const socket = new FakeSocket();
   const connection: IncomingConnection = {
     socket: socket as unknown as Socket,
     received: Buffer.from("GET / HTTP/1.1\r\n\r\n"),
     sid,
     isHandshake: sid === undefined,
+    client,
   };
   handOff.take(connection);
   return socket;
@@ -87,6 +89,13 @@ test("a connection is sent with its first bytes, in the package's shape", () => 
   const socket = take();
   assert.deepEqual(worker?.last.message, { type: "sticky:connection", data: Buffer.from("GET / HTTP/1.1\r\n\r\n") });
   assert.equal(worker?.last.socket, socket);
+});
+
+test("the client that a proxy has named travels with its connection", () => {
+  const [worker] = addWorkers(0);
+  const client = { address: "192.0.2.7", port: 80 };
+  take(undefined, client);
+  assert.deepEqual((worker?.last.message as { client?: unknown }).client, client);
 });
 
 test("a worker is sent one connection at a time, the next when it has the one before", () => {
