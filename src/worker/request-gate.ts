@@ -174,6 +174,8 @@ export class RequestGate {
         socket.end(
           `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${retryAfterSeconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
         );
+        // A client that keeps its side open must not keep this worker.
+        (socket as Socket).destroySoon();
         return true;
       case "forward-session":
       case "forward-handshake":

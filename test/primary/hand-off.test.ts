@@ -179,6 +179,39 @@ describe("while no worker is ready", () => {
   });
 });
 
+describe("while the host drains", () => {
+  test("requests of sessions go to their worker, all others are refused and told to come again", () => {
+    const [worker] = addWorkers(1);
+    assert.ok(worker !== undefined);
+    worker.record.state = "draining";
+    handOff.startDraining();
+    take(sidOf(1));
+    assert.equal(worker.sent.length, 1);
+    assert.match(take().answer, /^HTTP\/1\.1 503 [\s\S]*\r\nRetry-After: 1\r\n/);
+    assert.equal(worker.sent.length, 1);
+  });
+
+  test("what waits for a busy worker's channel is refused, but for requests of sessions", () => {
+    const [worker] = addWorkers(1);
+    assert.ok(worker !== undefined);
+    const [first, handshake, request] = [take(), take(), take(sidOf(1))];
+    handOff.startDraining();
+    assert.match(handshake?.answer ?? "", /^HTTP\/1\.1 503 /);
+    worker.last.acknowledge(null);
+    assert.equal(worker.last.socket, request);
+    assert.equal(first?.answer, "");
+  });
+
+  test("a session whose worker has ended is unknown at once", () => {
+    const [worker] = addWorkers(1);
+    assert.ok(worker !== undefined);
+    worker.record.state = "draining";
+    handOff.startDraining();
+    handOff.removeWorker(1);
+    assert.match(take(sidOf(1)).answer, /^HTTP\/1\.1 400 [\s\S]*Session ID unknown/);
+  });
+});
+
 describe("what a worker had not taken when it ended", () => {
   test("goes to another", async () => {
     const [ending] = addWorkers(0);
