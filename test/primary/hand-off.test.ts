@@ -95,7 +95,8 @@ test("the client that a proxy has named travels with its connection", () => {
   const [worker] = addWorkers(0);
   const client = { address: "192.0.2.7", port: 80 };
   take(undefined, client);
-  assert.deepEqual((worker?.last.message as { client?: unknown }).client, client);
+  const { message } = worker?.last ?? {};
+  assert.deepEqual((message as { client?: unknown } | undefined)?.client, client);
 });
 
 test("a worker is sent one connection at a time, the next when it has the one before", () => {

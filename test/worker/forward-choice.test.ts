@@ -163,7 +163,7 @@ const questions = fc.record({
 test("what comes from a sibling is never sent on, so nothing goes in circles", () => {
   fc.assert(
     fc.property(questions, (question) => {
-      assert.equal(ask({ ...question, isFromSibling: true }), "serve");
+      assert.match(ask({ ...question, isFromSibling: true }), /^(serve|refuse-draining)$/);
     }),
   );
 });
