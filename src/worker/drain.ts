@@ -70,14 +70,16 @@ async function waitForConnections(input: DrainInput, isHeld: () => boolean): Pro
     const sweep = setInterval(() => {
       // Sessions that began after the first round, and polling clients that do not come for their answer.
       const isLate = performance.now() - startedMs > silentPollingGraceMs;
-      const sessions = listSessions(io);
-      for (const session of sessions) {
+      let sessionsAwaited = 0;
+      for (const session of listSessions(io)) {
+        const isSilent = session.transport.name === "polling" && !session.transport.writable;
         if (session.readyState === "open") session.close();
-        else if (isLate && session.transport.name === "polling" && !session.transport.writable) session.close(true);
+        else if (isLate && isSilent) session.close(true);
+        // It may have no connection now: its next request comes on a new one, and hears of the end.
+        if (!isLate || !isSilent) sessionsAwaited++;
       }
       (io.httpServer as HttpServer).closeIdleConnections();
-      // A polling session without a connection is still to be told: its next request may come on a new one.
-      if (openConnections.size > 0 || sessions.length > 0 || isHeld()) return;
+      if (openConnections.size > 0 || sessionsAwaited > 0 || isHeld()) return;
       clearInterval(sweep);
       resolve();
     }, sweepIntervalMs);

@@ -60,7 +60,11 @@ describe("a host that was told to end, with a drain hook that holds it", { timeo
     const upload = renderRequest({ method: "POST", path: "/upload", body: uploadBody });
     uploads = await Promise.all([1, 2].map(async () => await RawConnection.open(host)));
     for (const connection of uploads) connection.send(upload.subarray(0, -10));
-    await host.waitForStatus((status) => status.workers.every((worker) => worker.handedOff >= 4), "the uploads");
+    const connections = sessions.length + 1 + uploads.length;
+    await host.waitForStatus(
+      ({ workers: records }) => records.reduce((sum, { handedOff }) => sum + handedOff, 0) === connections,
+      "the uploads",
+    );
 
     host.process.kill("SIGTERM");
     await host.waitForLog((record) => record.msg.startsWith("SIGTERM: no new sessions"), "the drain line");

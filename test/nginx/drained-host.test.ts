@@ -23,11 +23,11 @@ function renderConf(port: number, hosts: Readonly<Record<string, TestHost>>): st
     ...["upstream any {", ...servers, "keepalive 4;", "}"],
     ...entries.map(([key, host]) => `upstream ${key} { server 127.0.0.1:${host.port}; }`),
     ...["map $arg_sid $host_of_session {", "default any;", ...entries.map(([key]) => `"~^${key}" ${key};`), "}"],
-    'map $http_upgrade $connection { default upgrade; "" ""; }',
+    'map $http_upgrade $upstream_connection { default upgrade; "" ""; }',
     "log_format statuses '$request_method $http_upgrade [$upstream_status] $status';",
     ...["server {", `listen 127.0.0.1:${port};`, "access_log access.log statuses;"],
     ...["location / {", "proxy_pass http://$host_of_session;", "proxy_http_version 1.1;", "proxy_buffering off;"],
-    ...["proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $connection;"],
+    ...["proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $upstream_connection;"],
     ...["proxy_next_upstream error timeout http_503;", "}", "}"],
   ].join("\n");
 }
