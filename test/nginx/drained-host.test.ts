@@ -102,8 +102,9 @@ function readSid(openPacket: string): string {
 
 test("no handshake fails while one of two hosts drains and ends", { timeout: 60_000 }, async (t) => {
   if (nginxPath === undefined) return skipOrFail(t, missingNginx);
-  const start = async (key: string): Promise<TestHost> => await startHost({ app, env: { SIGNALBOX_HOST_KEY: key } });
-  const [leaving, staying] = await Promise.all([start("hstA"), start("hstB")]);
+  const start = async (key: string, workers: number): Promise<TestHost> =>
+    await startHost({ app, workers, env: { SIGNALBOX_HOST_KEY: key } });
+  const [leaving, staying] = await Promise.all([start("hstA", 2), start("hstB", 1)]);
   await using _leaving = leaving;
   await using _staying = staying;
   const { nginx, port } = await startNginx((free) => renderConf(free, { hstA: leaving, hstB: staying }));

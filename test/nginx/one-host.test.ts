@@ -22,6 +22,9 @@ const clientsOfEachKind = 4;
 
 type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 
+/** What a client writes itself, nginx replaces. */
+const extraHeaders = { "X-Forwarded-For": "203.0.113.1" };
+
 /** How clients come: the way they are told to, and the transport they must have in the end. */
 const ways: readonly { options: ClientOptions; transport: string }[] = [
   { options: { transports: ["polling"] }, transport: "polling" },
@@ -42,13 +45,14 @@ function changeConf(changes: Readonly<Record<string, string>>): string {
 interface Who {
   readonly worker: number;
   readonly id: string;
+  readonly address: string;
 }
 
 /** Clients of every kind connect through nginx, talk, and share a room over both workers. */
 async function checkClients(url: string, moreOptions: ClientOptions = {}): Promise<Set<number>> {
   const clients = ways.flatMap(({ options, transport }) =>
     Array.from({ length: clientsOfEachKind }, () => ({
-      client: connectClient(url, { forceNew: true, reconnection: false, ...options, ...moreOptions }),
+      client: connectClient(url, { forceNew: true, reconnection: false, extraHeaders, ...options, ...moreOptions }),
       transport,
     })),
   );
@@ -58,6 +62,7 @@ async function checkClients(url: string, moreOptions: ClientOptions = {}): Promi
       const who = (await client.timeout(patienceMs).emitWithAck("who")) as Who;
       workers.add(who.worker);
       assert.equal(who.id, client.id);
+      assert.equal(who.address, "127.0.0.1", "not what the client has written");
       const { engine } = client.io;
       if (engine.transport.name !== transport) {
         await new Promise<void>((resolve, reject) => {
