@@ -6,7 +6,8 @@ import { collectSupervisorSettings } from "../../src/primary/supervisor-settings
 
 function readTrusted(flags: Record<string, string>): unknown {
   const { config } = resolveConfig({ environment: {}, flags });
-  const paths = computeRuntimePaths({ config, environment: {}, uid: 1, tmpDir: "/tmp", pid: 1 });
+  const environment = { runtimeDirectory: undefined, xdgRuntimeDir: undefined };
+  const paths = computeRuntimePaths({ config, environment, uid: 1, tmpDir: "/tmp", pid: 1 });
   const log = { format: "json", isColored: false } as const;
   return collectSupervisorSettings({ config, hostKey: "host", appPath: "/app.js", paths, log }).init.trustProxy;
 }
