@@ -1,5 +1,7 @@
 /** The resolved configuration as the rest of the program sees it: plain, complete, read-only values. */
 
+import type { TrustedProxySetting } from "../address/trusted-proxies.js";
+
 export type LogFormat = "pretty" | "json";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 export type FabricName = "routed" | "stock";
@@ -18,6 +20,10 @@ export interface SignalboxConfig {
   readonly listen: string | undefined;
   /** File mode of that Unix socket, for example 0o660. */
   readonly listenMode: number;
+  /** Whose word on the client's address is taken. */
+  readonly trustProxy: TrustedProxySetting;
+  /** Whether those begin each connection with a PROXY protocol header. */
+  readonly proxyProtocol: boolean;
   readonly workers: number | "auto";
   readonly fabric: FabricName;
   /** Four characters of the URL-safe base64 alphabet; undefined derives it. */

@@ -161,6 +161,14 @@ function findConflicts(config: SignalboxConfig, origins: ConfigOrigins, faultyKe
   if (usesTcp && areSound("port", "adminPort") && config.port !== 0 && config.port === config.adminPort) {
     faults.push(`${name("port")} and ${name("adminPort")} are both ${config.port}; give each its own port`);
   }
+  const { proxyProtocol, trustProxy } = config;
+  if (
+    areSound("proxyProtocol", "trustProxy") &&
+    proxyProtocol &&
+    (trustProxy === 0 || (typeof trustProxy === "object" && trustProxy.length === 0))
+  ) {
+    faults.push(`${name("proxyProtocol")} is for the proxies of ${name("trustProxy")}, which are none; name them`);
+  }
   if (areSound("redisUrl")) faults.push(...findRedisFaults(config, origins));
   return faults;
 }

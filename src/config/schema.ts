@@ -8,6 +8,7 @@ import {
   path,
   text,
   textLike,
+  trustedProxies,
   type ValueKind,
   wholeNumber,
   wholeNumberOr,
@@ -113,6 +114,24 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 0o660,
     placeholder: "MODE",
     description: "File mode of that Unix socket, in octal; a proxy in the same group may connect by default.",
+  },
+  trustProxy: {
+    group: "Public address",
+    kind: trustedProxies(),
+    defaultValue: ["loopback"],
+    placeholder: "PROXIES",
+    description:
+      "Proxies whose X-Forwarded-For is believed: how many stand in front of this host, or a list of addresses and networks " +
+      "(10.0.0.0/8,loopback); 0 believes nobody. Only those on this machine by default, as others could write what they like.",
+  },
+  proxyProtocol: {
+    group: "Public address",
+    kind: onOff(),
+    defaultValue: false,
+    placeholder: "",
+    description:
+      "The proxies of trustProxy begin each connection with a PROXY protocol header (1 or 2), without which they are refused; " +
+      "off because a proxy has to be told to send it.",
   },
   hostKey: {
     group: "Identity and administration",

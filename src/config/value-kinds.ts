@@ -1,6 +1,7 @@
 /** The kinds of value a setting can have: how text becomes a value, what is allowed, how a value is shown. Pure. */
 
 import { z } from "zod";
+import { isProxyEntry, type TrustedProxySetting } from "../address/trusted-proxies.js";
 
 export interface ValueKind<T> {
   /** Checks a value as it stands in a JSON file, or as `coerceText` made it, and gives the final value. */
@@ -86,4 +87,20 @@ export function octalMode(): ValueKind<number> {
     .transform((text) => Number.parseInt(text.replace(/^0o?/, ""), 8));
   const expectation = 'an octal file mode in quotes, such as "0660"';
   return { ...plain, schema, expectation, render: (mode) => `0${mode.toString(8).padStart(3, "0")}` };
+}
+
+/** Longer chains than this are mistakes. */
+const maxProxyHops = 16;
+
+/** Which proxies are trusted: how many there are, or who they are. */
+export function trustedProxies(): ValueKind<TrustedProxySetting> {
+  return {
+    schema: z.union([z.int().min(0).max(maxProxyHops), z.array(z.string().refine(isProxyEntry)).max(1_000)]),
+    expectation:
+      `a whole number from 0 to ${maxProxyHops}, or a list of IP addresses and networks such as 10.0.0.0/8, with ` +
+      '"loopback" for this machine',
+    coerceText: (text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((entry) => entry.trim())),
+    render: (value) => (typeof value === "number" ? String(value) : value.join(",") || "0"),
+    isSwitch: false,
+  };
 }

@@ -8,6 +8,8 @@ export type RefusalReason =
   | "tls"
   | "http2"
   | "garbage"
+  | "proxy-header-missing"
+  | "proxy-header-malformed"
   | "head-too-large"
   | "head-timeout"
   | "too-many-pending"

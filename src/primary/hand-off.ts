@@ -49,7 +49,7 @@ export class HandOff {
   readonly #sweep: NodeJS.Timeout;
   #lastChosenSlot: number | undefined;
   #choices = 0;
-  #isClosed = false;
+  #isDraining = false;
 
   constructor(settings: HandOffSettings, metrics: HostMetrics) {
     this.#settings = settings;
@@ -64,7 +64,7 @@ export class HandOff {
 
   /** Takes a connection from the listener; the connection is this object's from now on. */
   take(connection: IncomingConnection): void {
-    if (this.#isClosed) {
+    if (this.#isDraining && connection.sid === undefined) {
       this.#refuse(connection, 503, "draining", "draining");
       return;
     }
@@ -107,11 +107,16 @@ export class HandOff {
     this.#reroute(left, "worker-ended");
   }
 
-  /** The host ends: what still waits is refused. */
+  /** The host ends: from now on only requests of sessions are handed over; all others are refused, those that wait included. */
+  startDraining(): void {
+    this.#isDraining = true;
+    const waiting = [...this.#laneBySlot.values()].flatMap((lane) => takeMovable(lane));
+    for (const connection of [...this.#waitingForWorker.splice(0), ...waiting]) this.take(connection);
+  }
+
   close(): void {
-    this.#isClosed = true;
+    this.startDraining();
     clearInterval(this.#sweep);
-    for (const connection of this.#waitingForWorker.splice(0)) this.#refuse(connection, 503, "draining", "draining");
   }
 
   #chooseSlot(connection: IncomingConnection, nowMs: number): number | undefined {
@@ -151,9 +156,9 @@ export class HandOff {
   #send(record: WorkerRecord, lane: Lane, connection: IncomingConnection): void {
     const transfer: Transfer = { connection, sinceMs: performance.now() };
     lane.sending = transfer;
-    record.process.send({ type: "sticky:connection", data: connection.received }, connection.socket, {}, (error) =>
-      this.#noteSent(record, lane, transfer, error),
-    );
+    const { socket, received, client } = connection;
+    const message = { type: "sticky:connection", data: received, ...(client !== undefined && { client }) };
+    record.process.send(message, socket, {}, (error) => this.#noteSent(record, lane, transfer, error));
   }
 
   #noteSent(record: WorkerRecord, lane: Lane, transfer: Transfer, error: Error | null): void {
@@ -183,11 +188,7 @@ export class HandOff {
       if (!isStuck) continue;
       const hasOther = [...this.#workerBySlot.values()].some((other) => other.state === "ready" && !other.isStalled);
       if (!hasOther) continue;
-      const movable = lane.waiting.filter((connection) => connection.sid === undefined);
-      if (movable.length === 0) continue;
-      const kept = lane.waiting.filter((connection) => connection.sid !== undefined);
-      lane.waiting.splice(0, lane.waiting.length, ...kept);
-      this.#reroute(movable, "worker-stalled");
+      this.#reroute(takeMovable(lane), "worker-stalled");
     }
   }
 
@@ -208,4 +209,12 @@ export class HandOff {
     resumeReading(connection.socket);
     answerAndClose(connection.socket, status, body);
   }
+}
+
+/** Takes what any worker may have off a lane. */
+function takeMovable(lane: Lane): IncomingConnection[] {
+  const movable = lane.waiting.filter((connection) => connection.sid === undefined);
+  const kept = lane.waiting.filter((connection) => connection.sid !== undefined);
+  lane.waiting.splice(0, lane.waiting.length, ...kept);
+  return movable;
 }

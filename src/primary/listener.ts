@@ -5,8 +5,11 @@
 
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { TrustedProxies, type TrustedProxySetting } from "../address/trusted-proxies.js";
 import { ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
+import type { Peer } from "../protocol/peer.js";
+import { readProxyHeader } from "./proxy-protocol.js";
 import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
 import { isSomebodyListening } from "./runtime-dir.js";
@@ -20,6 +23,8 @@ export interface IncomingConnection {
   readonly received: Buffer;
   readonly sid: string | undefined;
   readonly isHandshake: boolean;
+  /** Whose connection it is, where a proxy has said so by the PROXY protocol. */
+  readonly client: Peer | undefined;
 }
 
 export type ListenAddress =
@@ -31,6 +36,8 @@ export interface ListenerSettings {
   readonly headTimeoutMs: number;
   readonly maxHeadBytes: number;
   readonly maxPendingConnections: number;
+  readonly trustProxy: TrustedProxySetting;
+  readonly proxyProtocol: boolean;
 }
 
 /** Longest queue of connections the kernel keeps for us; it applies its own limit (net.core.somaxconn) too. */
@@ -40,6 +47,9 @@ const sweepsPerTimeout = 10;
 interface PendingHead {
   readonly sinceMs: number;
   received: Buffer | undefined;
+  /** The peer is a proxy whose header has not come in full. */
+  isProxyHeaderAwaited: boolean;
+  client: Peer | undefined;
 }
 
 export class Listener {
@@ -49,6 +59,7 @@ export class Listener {
   /** In order of arrival: the first is the oldest. */
   readonly #pending = new Map<Socket, PendingHead>();
   readonly #server: Server;
+  readonly #proxies: TrustedProxies;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(
@@ -59,6 +70,7 @@ export class Listener {
     this.#settings = settings;
     this.#metrics = metrics;
     this.#onConnection = onConnection;
+    this.#proxies = new TrustedProxies(settings.trustProxy, settings.address.kind === "unix");
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -101,7 +113,12 @@ export class Listener {
 
   #accept(socket: Socket): void {
     this.#metrics.connectionsAccepted.inc();
-    this.#pending.set(socket, { sinceMs: performance.now(), received: undefined });
+    this.#pending.set(socket, {
+      sinceMs: performance.now(),
+      received: undefined,
+      isProxyHeaderAwaited: this.#settings.proxyProtocol && this.#proxies.trusts(socket.remoteAddress, 0),
+      client: undefined,
+    });
     socket.on("data", (chunk) => this.#read(socket, chunk));
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#pending.delete(socket));
@@ -111,8 +128,29 @@ export class Listener {
   #read(socket: Socket, chunk: Buffer): void {
     const pending = this.#pending.get(socket);
     if (pending === undefined) return;
-    const known = pending.received?.length ?? 0;
     const received = pending.received === undefined ? chunk : Buffer.concat([pending.received, chunk]);
+    if (pending.isProxyHeaderAwaited) this.#readProxyHeader(socket, pending, received);
+    else this.#readRequestHead(socket, pending, received, pending.received?.length ?? 0);
+  }
+
+  #readProxyHeader(socket: Socket, pending: PendingHead, received: Buffer): void {
+    const verdict = readProxyHeader(received);
+    switch (verdict.kind) {
+      case "incomplete":
+        pending.received = received;
+        break;
+      case "refuse":
+        this.#refuse(socket, 400, verdict.reason);
+        break;
+      case "complete":
+        pending.isProxyHeaderAwaited = false;
+        pending.client = verdict.client;
+        this.#readRequestHead(socket, pending, received.subarray(verdict.length), 0);
+        break;
+    }
+  }
+
+  #readRequestHead(socket: Socket, pending: PendingHead, received: Buffer, known: number): void {
     const verdict = readRequestHead(received, known, this.#settings.maxHeadBytes);
     switch (verdict.kind) {
       case "incomplete":
@@ -126,7 +164,13 @@ export class Listener {
         stopReading(socket);
         socket.removeAllListeners("data");
         socket.removeAllListeners("close");
-        this.#onConnection({ socket, received, sid: verdict.sid, isHandshake: verdict.isHandshake });
+        this.#onConnection({
+          socket,
+          received,
+          sid: verdict.sid,
+          isHandshake: verdict.isHandshake,
+          client: pending.client,
+        });
         break;
     }
   }

@@ -228,8 +228,8 @@ class Host {
     this.#state = "draining";
     const sessions = this.#supervisor.records.reduce((sum, record) => sum + record.sessions, 0);
     this.#log.info(`${signal}: no new sessions; closing ${count(sessions, "session")} within ${drainTimeoutMs} ms`);
-    this.#listener.close();
-    this.#handOff.close();
+    // The listener stays: sessions are served until they are closed, and who comes for a new one hears 503 and not nothing.
+    this.#handOff.startDraining();
     this.#supervisor.once("idle", () => void this.#endAfterWorkers());
     this.#supervisor.drainAll(drainTimeoutMs);
   }

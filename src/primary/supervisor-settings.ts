@@ -38,6 +38,8 @@ export function collectSupervisorSettings(host: {
       routerSocketPath: paths.routerSocketPath,
       maxOutboxBytes: config.maxOutboxBytes,
       maxRoomsPerWorker: config.maxRoomsPerWorker,
+      trustProxy: countHopsLeft(config),
+      hasUnixPeers: config.listen !== undefined,
       startTimeoutMs: config.startTimeoutMs,
       headTimeoutMs: config.headTimeoutMs,
       maxHeadBytes: config.maxHeadBytes,
@@ -53,6 +55,11 @@ export function collectSupervisorSettings(host: {
     createSocketPath: (slot, pid) => join(paths.instanceDir, `w${slot}-${pid}.sock`),
     isWatching: config.watch,
   };
+}
+
+/** The proxy that names a connection's client by the PROXY protocol is the first of those that a number counts. */
+function countHopsLeft({ trustProxy, proxyProtocol }: SignalboxConfig): SignalboxConfig["trustProxy"] {
+  return proxyProtocol && typeof trustProxy === "number" ? trustProxy - 1 : trustProxy;
 }
 
 function readStockRedis(config: SignalboxConfig): StockRedisSettings | undefined {

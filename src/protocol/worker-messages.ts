@@ -1,6 +1,6 @@
 /** What primary and worker say to each other over Node's IPC channel: control only, never application messages. */
 
-import type { FabricName, LogFormat, LogLevel, StockAdapterName } from "../config/config.js";
+import type { FabricName, LogFormat, LogLevel, SignalboxConfig, StockAdapterName } from "../config/config.js";
 
 /** How the fabric `stock` reaches other hosts. */
 export interface StockRedisSettings {
@@ -32,6 +32,10 @@ export interface WorkerInit {
   readonly maxRoomsPerWorker: number;
   /** Path of the private Unix socket that this worker is to listen on. */
   readonly socketPath: string;
+  /** Whose X-Forwarded-For is believed. */
+  readonly trustProxy: SignalboxConfig["trustProxy"];
+  /** The host listens on a Unix socket. */
+  readonly hasUnixPeers: boolean;
   readonly startTimeoutMs: number;
   readonly headTimeoutMs: number;
   readonly maxHeadBytes: number;

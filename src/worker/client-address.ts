@@ -2,11 +2,12 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Peer } from "../protocol/peer.js";
 
 /** Header that a forwarding worker adds and the receiving worker takes off; never honoured from a client. */
 export const peerHeader = "x-signalbox-peer";
 
-/** `address|port`, empty for a client that came over a Unix socket. */
+/** `address|port`, empty for a connection over a Unix socket. */
 export function encodePeer(socket: Socket): string {
   return socket.remoteAddress === undefined ? "" : `${socket.remoteAddress}|${socket.remotePort ?? 0}`;
 }
@@ -22,17 +23,17 @@ export function takePeerHeader(request: IncomingMessage): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/**
- * Makes `socket.remoteAddress` say what it says at the worker the client is connected to. A private connection carries
- * requests of one client connection only, so once per connection is enough.
- */
-export function applyPeer(socket: Socket, peer: string): void {
-  const separator = peer.lastIndexOf("|");
-  if (separator <= 0) return;
-  const address = peer.slice(0, separator);
+/** Reads what `encodePeer` wrote; undefined for a Unix socket. */
+export function decodePeer(text: string): Peer | undefined {
+  const separator = text.lastIndexOf("|");
+  return separator <= 0 ? undefined : { address: text.slice(0, separator), port: Number(text.slice(separator + 1)) };
+}
+
+/** Makes `socket.remoteAddress` say where the client's own connection comes from. */
+export function applyPeer(socket: Socket, { address, port }: Peer): void {
   const properties = {
     remoteAddress: address,
-    remotePort: Number(peer.slice(separator + 1)),
+    remotePort: port,
     remoteFamily: address.includes(":") ? "IPv6" : "IPv4",
   };
   for (const [name, value] of Object.entries(properties)) {

@@ -27,17 +27,20 @@ interface EngineSession {
   close(discard?: boolean): void;
 }
 
-/** Resolves when the drain hooks have settled and no connection is open. The caller keeps the deadline. */
+/** Resolves when the drain hooks have settled, and no session is left and no connection open. The caller keeps the deadline. */
 export async function drainConnections(input: DrainInput): Promise<void> {
+  let hooksRunning = input.hooks.length;
   const hooks = input.hooks.map(async (hook) => {
     try {
       await hook();
     } catch (thrown) {
       input.log.error({ err: thrown }, `a drain hook of the application failed: ${describeBriefly(thrown)}`);
     }
+    hooksRunning--;
   });
   await closeSessions(input.io);
-  await Promise.all([...hooks, waitForConnections(input)]);
+  // Together, so that no connection is open in the moment of the end that came while a hook ran.
+  await Promise.all([...hooks, waitForConnections(input, () => hooksRunning > 0)]);
 }
 
 /**
@@ -58,7 +61,7 @@ function listSessions(io: Server): EngineSession[] {
   return Object.values(clients);
 }
 
-async function waitForConnections(input: DrainInput): Promise<void> {
+async function waitForConnections(input: DrainInput, isHeld: () => boolean): Promise<void> {
   const { io, openConnections } = input;
   const startedMs = performance.now();
   // The server itself stays open: its `close` event would make Engine.IO drop polling sessions without their answer,
@@ -67,12 +70,16 @@ async function waitForConnections(input: DrainInput): Promise<void> {
     const sweep = setInterval(() => {
       // Sessions that began after the first round, and polling clients that do not come for their answer.
       const isLate = performance.now() - startedMs > silentPollingGraceMs;
+      let sessionsAwaited = 0;
       for (const session of listSessions(io)) {
+        const isSilent = session.transport.name === "polling" && !session.transport.writable;
         if (session.readyState === "open") session.close();
-        else if (isLate && session.transport.name === "polling" && !session.transport.writable) session.close(true);
+        else if (isLate && isSilent) session.close(true);
+        // It may have no connection now: its next request comes on a new one, and hears of the end.
+        if (!isLate || !isSilent) sessionsAwaited++;
       }
       (io.httpServer as HttpServer).closeIdleConnections();
-      if (openConnections.size > 0) return;
+      if (openConnections.size > 0 || sessionsAwaited > 0 || isHeld()) return;
       clearInterval(sweep);
       resolve();
     }, sweepIntervalMs);

@@ -11,7 +11,7 @@ export type ForwardChoice =
   | { readonly kind: "forward-session"; readonly sibling: Sibling }
   /** A new session that a sibling should have. */
   | { readonly kind: "forward-handshake"; readonly sibling: Sibling }
-  /** Every worker drains: nobody takes new sessions. */
+  /** Every worker drains: requests of sessions are answered, and no others. */
   | { readonly kind: "refuse-draining" };
 
 export interface ForwardQuestion {
@@ -46,8 +46,10 @@ export function isHandshake(target: string, enginePath: string): boolean {
 
 /** Ids of dead workers, other hosts and garbage are served here: Engine.IO then answers "Session ID unknown". */
 export function chooseForward(question: ForwardQuestion): ForwardChoice {
-  if (question.isFromSibling || !question.target.startsWith(question.enginePath)) return serve;
-  const sid = readQueryParameter(question.target, "sid") || undefined;
+  const isForEngine = question.target.startsWith(question.enginePath);
+  const sid = (isForEngine && readQueryParameter(question.target, "sid")) || undefined;
+  if (sid === undefined && isHostDraining(question)) return { kind: "refuse-draining" };
+  if (question.isFromSibling || !isForEngine) return serve;
   if (sid !== undefined) {
     const address = parseAddress(sid);
     if (address === undefined || address.hostKey !== question.hostKey) return serve;
@@ -57,6 +59,11 @@ export function chooseForward(question: ForwardQuestion): ForwardChoice {
   if (!isHandshake(question.target, question.enginePath)) return serve;
   if (question.isChosenByPrimary && !question.isDraining) return serve;
   return chooseForHandshake(question);
+}
+
+/** While a sibling goes on, one worker that drains still answers what is not about sessions. */
+function isHostDraining({ isDraining, siblings }: ForwardQuestion): boolean {
+  return isDraining && [...siblings.values()].every((sibling) => sibling.isDraining);
 }
 
 function chooseForHandshake(question: ForwardQuestion): ForwardChoice {

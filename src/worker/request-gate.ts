@@ -4,10 +4,11 @@
  */
 
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { parsePeer } from "../protocol/peer.js";
 import type { Sibling, WorkerCounts } from "../protocol/worker-messages.js";
-import { applyPeer, takePeerHeader } from "./client-address.js";
+import { applyPeer, decodePeer, takePeerHeader } from "./client-address.js";
 import { chooseForward, type ForwardChoice, isHandshake } from "./forward-choice.js";
 import { loadHeader, SiblingForwarder } from "./sibling-forwarder.js";
 import { SiblingLoads } from "./sibling-loads.js";
@@ -48,8 +49,11 @@ export class RequestGate {
   constructor(surroundings: GateSurroundings) {
     this.#surroundings = surroundings;
     // Before the listener of `@socket.io/sticky`, so that a handed-off socket is known when it becomes a connection.
-    process.prependListener("message", (_message: unknown, handle: unknown) => {
-      if (typeof handle === "object" && handle !== null) this.#handedOff.add(handle);
+    process.prependListener("message", (message: unknown, handle: unknown) => {
+      if (!(handle instanceof Socket)) return;
+      this.#handedOff.add(handle);
+      const client = parsePeer((message as { client?: unknown } | null)?.client);
+      if (client !== undefined) applyPeer(handle, client);
     });
   }
 
@@ -105,7 +109,8 @@ export class RequestGate {
     state.requests++;
     if (state.isFromSibling) {
       this.counts.receivedRequests++;
-      const peer = takePeerHeader(request);
+      const peer = decodePeer(takePeerHeader(request) ?? "");
+      // A private connection carries requests of one client connection only, so once per connection is enough.
       if (peer !== undefined && state.requests === 1) applyPeer(request.socket, peer);
     }
     const nowMs = performance.now();
@@ -169,6 +174,8 @@ export class RequestGate {
         socket.end(
           `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${retryAfterSeconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
         );
+        // A client that keeps its side open must not keep this worker.
+        (socket as Socket).destroySoon();
         return true;
       case "forward-session":
       case "forward-handshake":

@@ -7,6 +7,7 @@ import type { Server as HttpServer } from "node:http";
 import { Server as TlsServer } from "node:tls";
 import { setupWorker } from "@socket.io/sticky";
 import type { Server } from "socket.io";
+import { TrustedProxies } from "../address/trusted-proxies.js";
 import { AppStartError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { WorkerInit } from "../protocol/worker-messages.js";
@@ -15,6 +16,7 @@ import type { SignalboxContext } from "./app-contract.js";
 import { warnAboutUnsupportedOptions } from "./fabric/unsupported-options.js";
 import type { AdapterFactory } from "./fabric-contract.js";
 import type { HeldListen } from "./listen-interception.js";
+import { nameClients } from "./name-clients.js";
 import { RequestGate } from "./request-gate.js";
 import type { RunOnceJobs } from "./run-once.js";
 import type { WorkerRuntimeApi } from "./runtime-registry.js";
@@ -156,6 +158,7 @@ export class WorkerRuntime implements WorkerRuntimeApi {
     }
     this.#boundListen = held;
     addressSessions(io, this.#generateId);
+    nameClients(io, new TrustedProxies(this.#init.trustProxy, this.#init.hasUnixPeers));
     setupStickyWorker(held.server);
     this.#reports.watch(io);
     this.gate.guard(held.server);

@@ -52,6 +52,8 @@ describe("a Unix socket", { timeout: 180_000 }, () => {
     assert.equal(await webSocket.call("echo", "over a path"), "over a path");
     const seen = (await webSocket.who()).address;
     assert.ok(seen === undefined || seen === "" || seen === null, String(seen));
+    const proxied = await LightSocket.open(target, { "X-Forwarded-For": "203.0.113.1, 192.0.2.7" });
+    assert.equal((await proxied.who()).address, "192.0.2.7", "whoever has the socket's file is trusted by default");
     // Forwarded too: sessions of both workers over one connection.
     const workers = new Set<number>();
     const connection = await RawConnection.open(target);
@@ -62,7 +64,7 @@ describe("a Unix socket", { timeout: 180_000 }, () => {
       [0, 0],
     );
     for (const each of [polling.connection, connection]) each.destroy();
-    webSocket.close();
+    for (const each of [webSocket, proxied]) each.close();
   }
 
   test("serves polling and WebSocket, its file has mode 0660, and no address is made up", async () => {

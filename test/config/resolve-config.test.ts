@@ -34,6 +34,8 @@ describe("defaults", () => {
       port: 3000,
       listen: undefined,
       listenMode: 0o660,
+      trustProxy: ["loopback"],
+      proxyProtocol: false,
       hostKey: undefined,
       region: "default",
       adminPort: 9464,
@@ -85,6 +87,8 @@ describe("text of flags and variables", () => {
     ["SIGNALBOX_WORKERS", "auto", "workers", "auto"],
     ["SIGNALBOX_LISTEN_MODE", "0600", "listenMode", 0o600],
     ["SIGNALBOX_LISTEN_MODE", "666", "listenMode", 0o666],
+    ["SIGNALBOX_TRUST_PROXY", "2", "trustProxy", 2],
+    ["SIGNALBOX_TRUST_PROXY", "loopback, 10.0.0.0/8,fd00::1", "trustProxy", ["loopback", "10.0.0.0/8", "fd00::1"]],
     ["SIGNALBOX_WATCH", "true", "watch", true],
     ["SIGNALBOX_WATCH", "1", "watch", true],
     ["SIGNALBOX_INSPECT", "0", "inspect", false],
@@ -112,6 +116,12 @@ describe("text of flags and variables", () => {
     ["SIGNALBOX_FABRIC", "redis", 'fabric: "redis" is not one of routed, stock'],
     ["SIGNALBOX_LOG_LEVEL", "loud", 'logLevel: "loud" is not one of trace, debug, info, warn, error'],
     ["SIGNALBOX_LISTEN_MODE", "0980", 'listenMode: "0980" is not an octal file mode in quotes, such as "0660"'],
+    [
+      "SIGNALBOX_TRUST_PROXY",
+      "10.0.0.0/33",
+      'trustProxy: "10.0.0.0/33" is not a whole number from 0 to 16, or a list of IP addresses and networks such as ' +
+        '10.0.0.0/8, with "loopback" for this machine',
+    ],
     ["SIGNALBOX_WATCH", "yes", 'watch: "yes" is not true or false'],
     ["SIGNALBOX_HOST_KEY", "abc", 'hostKey: "abc" is not 4 characters out of A-Z, a-z, 0-9, - and _'],
     ["SIGNALBOX_REGION", "-eu", 'region: "-eu" is not 1 to 32 characters out of a-z, 0-9 and - (not first)'],
@@ -243,6 +253,15 @@ describe("faults", () => {
 });
 
 describe("settings that exclude each other", () => {
+  test("proxyProtocol without a proxy to trust is a fault", () => {
+    for (const trustProxy of [0, []]) {
+      assert.deepEqual(findFaults({ flags: { "--proxy-protocol": "true" }, ...inFile({ trustProxy }) }), [
+        "proxyProtocol (from --proxy-protocol) is for the proxies of trustProxy (from /etc/signalbox.json), which are none; name them",
+      ]);
+    }
+    assert.deepEqual(findFaults({ flags: { "--proxy-protocol": "true" } }), []);
+  });
+
   test("listen with an explicit host or port is a fault, wherever each was set", () => {
     assert.deepEqual(
       findFaults({

@@ -1,22 +1,19 @@
 /** The shipped nginx configuration, in a real nginx, in front of a real host. */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { io as connectClient, type ManagerOptions, type SocketOptions } from "socket.io-client";
-import { findFreePorts, runProgram } from "../support/cli-process.js";
-import { fetchText, fixturePath, pause, projectDir, startHost, type TestHost } from "../support/host.js";
+import { runProgram } from "../support/cli-process.js";
+import { fetchText, fixturePath, projectDir, startHost, type TestHost } from "../support/host.js";
+import { missingNginx, nginxPath, startNginx } from "../support/nginx.js";
 import { findProgram, skipOrFail } from "../support/prerequisite.js";
 
 const app = fixturePath("echo-app.mjs");
-const nginxPath = findProgram("nginx");
-const missingNginx = "nginx is not installed; apt-get install nginx-light installs it";
 const shippedConf = readFileSync(join(projectDir, "nginx/one-host.conf"), "utf8");
 const shippedReadme = readFileSync(join(projectDir, "nginx/README.md"), "utf8");
 
@@ -25,93 +22,15 @@ const clientsOfEachKind = 4;
 
 type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 
+/** What a client writes itself, nginx replaces. */
+const extraHeaders = { "X-Forwarded-For": "203.0.113.1" };
+
 /** How clients come: the way they are told to, and the transport they must have in the end. */
 const ways: readonly { options: ClientOptions; transport: string }[] = [
   { options: { transports: ["polling"] }, transport: "polling" },
   { options: { transports: ["polling", "websocket"] }, transport: "websocket" },
   { options: { transports: ["websocket"] }, transport: "websocket" },
 ];
-
-/** An nginx of the test's own: its files in a temporary directory, its log kept. */
-class Nginx implements AsyncDisposable {
-  readonly directory: string;
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<unknown>;
-  #stderr = "";
-  #hasEnded = false;
-
-  constructor(conf: string) {
-    this.directory = mkdtempSync(join(tmpdir(), "sbx-nginx-"));
-    mkdirSync(join(this.directory, "temp"));
-    const tempPaths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
-      (name) => `${name}_temp_path temp/${name};`,
-    );
-    const main = [
-      ...["daemon off;", "master_process off;", "pid nginx.pid;", "error_log stderr notice;"],
-      ...["events { worker_connections 512; }", "http {", ...tempPaths, conf, "}"],
-    ];
-    writeFileSync(join(this.directory, "nginx.conf"), main.join("\n"));
-    const args = ["-p", this.directory, "-e", "stderr", "-c", join(this.directory, "nginx.conf")];
-    this.#child = spawn(nginxPath ?? "nginx", args, { stdio: ["ignore", "ignore", "pipe"] });
-    this.#exited = once(this.#child, "close").then(() => {
-      this.#hasEnded = true;
-    });
-    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr += text;
-    });
-  }
-
-  /** Whether it accepts connections; false when it could not have its port. */
-  async isServing(port: number): Promise<boolean> {
-    const deadlineMs = performance.now() + patienceMs;
-    while (performance.now() < deadlineMs) {
-      if (this.#hasEnded) {
-        if (this.#stderr.includes("Address already in use")) return false;
-        throw new Error(`nginx ended:\n${this.#stderr}`);
-      }
-      const isAnswered = await fetchText(`http://127.0.0.1:${port}/`).then(
-        () => true,
-        () => false,
-      );
-      if (isAnswered) return true;
-      await pause(20);
-    }
-    throw new Error(`nginx did not serve in ${patienceMs} ms:\n${this.#stderr}`);
-  }
-
-  /** What it found worth at least a warning; that a large upload passes through a file is none. */
-  get complaints(): string[] {
-    const lines = this.#stderr.split("\n").filter((line) => /\[(warn|error|crit|alert|emerg)\]/.test(line));
-    return lines.filter((line) => !/a client request body is buffered.*"POST \/upload/.test(line));
-  }
-
-  /** The access log so far. */
-  readLog(): string {
-    return readFileSync(join(this.directory, "access.log"), "utf8");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGTERM");
-    await this.#exited;
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-}
-
-/** Starts nginx on a port that is free; nginx cannot have the system pick one, so another is tried when it is taken. */
-async function startNginx(makeConf: (port: number) => string): Promise<{ nginx: Nginx; port: number }> {
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const port = await findFreePorts(1);
-    const nginx = new Nginx(makeConf(port));
-    try {
-      if (await nginx.isServing(port)) return { nginx, port };
-      await nginx[Symbol.asyncDispose]();
-    } catch (thrown) {
-      await nginx[Symbol.asyncDispose]();
-      throw thrown;
-    }
-  }
-  throw new Error("nginx found its port taken five times");
-}
 
 /** The file as shipped but for this; each part has to be there. */
 function changeConf(changes: Readonly<Record<string, string>>): string {
@@ -126,13 +45,14 @@ function changeConf(changes: Readonly<Record<string, string>>): string {
 interface Who {
   readonly worker: number;
   readonly id: string;
+  readonly address: string;
 }
 
 /** Clients of every kind connect through nginx, talk, and share a room over both workers. */
 async function checkClients(url: string, moreOptions: ClientOptions = {}): Promise<Set<number>> {
   const clients = ways.flatMap(({ options, transport }) =>
     Array.from({ length: clientsOfEachKind }, () => ({
-      client: connectClient(url, { forceNew: true, reconnection: false, ...options, ...moreOptions }),
+      client: connectClient(url, { forceNew: true, reconnection: false, extraHeaders, ...options, ...moreOptions }),
       transport,
     })),
   );
@@ -142,6 +62,7 @@ async function checkClients(url: string, moreOptions: ClientOptions = {}): Promi
       const who = (await client.timeout(patienceMs).emitWithAck("who")) as Who;
       workers.add(who.worker);
       assert.equal(who.id, client.id);
+      assert.equal(who.address, "127.0.0.1", "not what the client has written");
       const { engine } = client.io;
       if (engine.transport.name !== transport) {
         await new Promise<void>((resolve, reject) => {

@@ -7,6 +7,7 @@ import { HostMetrics } from "../../src/metrics/host-metrics.js";
 import { HandOff } from "../../src/primary/hand-off.js";
 import type { IncomingConnection } from "../../src/primary/listener.js";
 import { WorkerRecord } from "../../src/primary/worker-record.js";
+import type { Peer } from "../../src/protocol/peer.js";
 
 /** A client's connection that keeps what it was answered. */
 class FakeSocket extends Duplex {
@@ -66,13 +67,14 @@ function addWorkers(...slots: number[]): FakeWorker[] {
   return workers;
 }
 
-function take(sid?: string): FakeSocket {
+function take(sid?: string, client?: Peer): FakeSocket {
   const socket = new FakeSocket();
   const connection: IncomingConnection = {
     socket: socket as unknown as Socket,
     received: Buffer.from("GET / HTTP/1.1\r\n\r\n"),
     sid,
     isHandshake: sid === undefined,
+    client,
   };
   handOff.take(connection);
   return socket;
@@ -87,6 +89,14 @@ test("a connection is sent with its first bytes, in the package's shape", () => 
   const socket = take();
   assert.deepEqual(worker?.last.message, { type: "sticky:connection", data: Buffer.from("GET / HTTP/1.1\r\n\r\n") });
   assert.equal(worker?.last.socket, socket);
+});
+
+test("the client that a proxy has named travels with its connection", () => {
+  const [worker] = addWorkers(0);
+  const client = { address: "192.0.2.7", port: 80 };
+  take(undefined, client);
+  const { message } = worker?.last ?? {};
+  assert.deepEqual((message as { client?: unknown } | undefined)?.client, client);
 });
 
 test("a worker is sent one connection at a time, the next when it has the one before", () => {
@@ -167,6 +177,39 @@ describe("while no worker is ready", () => {
     handOff.close();
     assert.match(waiting.answer, /^HTTP\/1\.1 503 /);
     assert.match(take().answer, /^HTTP\/1\.1 503 /);
+  });
+});
+
+describe("while the host drains", () => {
+  test("requests of sessions go to their worker, all others are refused and told to come again", () => {
+    const [worker] = addWorkers(1);
+    assert.ok(worker !== undefined);
+    worker.record.state = "draining";
+    handOff.startDraining();
+    take(sidOf(1));
+    assert.equal(worker.sent.length, 1);
+    assert.match(take().answer, /^HTTP\/1\.1 503 [\s\S]*\r\nRetry-After: 1\r\n/);
+    assert.equal(worker.sent.length, 1);
+  });
+
+  test("what waits for a busy worker's channel is refused, but for requests of sessions", () => {
+    const [worker] = addWorkers(1);
+    assert.ok(worker !== undefined);
+    const [first, handshake, request] = [take(), take(), take(sidOf(1))];
+    handOff.startDraining();
+    assert.match(handshake?.answer ?? "", /^HTTP\/1\.1 503 /);
+    worker.last.acknowledge(null);
+    assert.equal(worker.last.socket, request);
+    assert.equal(first?.answer, "");
+  });
+
+  test("a session whose worker has ended is unknown at once", () => {
+    const [worker] = addWorkers(1);
+    assert.ok(worker !== undefined);
+    worker.record.state = "draining";
+    handOff.startDraining();
+    handOff.removeWorker(1);
+    assert.match(take(sidOf(1)).answer, /^HTTP\/1\.1 400 [\s\S]*Session ID unknown/);
   });
 });
 

@@ -43,6 +43,8 @@ const messagesToWorker: MessageToWorker[] = [
     maxOutboxBytes: 1,
     maxRoomsPerWorker: 1,
     socketPath: "/run/w0.sock",
+    trustProxy: ["loopback"],
+    hasUnixPeers: false,
     startTimeoutMs: 1,
     maxHeadBytes: 1,
     headTimeoutMs: 1,

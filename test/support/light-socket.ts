@@ -20,11 +20,11 @@ export class LightSocket extends EventEmitter<LightSocketEvents> {
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #lastAckId = 0;
 
-  constructor(target: Target) {
+  constructor(target: Target, headers: Readonly<Record<string, string>> = {}) {
     super();
     const path = enginePath({ transport: "websocket" });
     const url = "port" in target ? `ws://127.0.0.1:${target.port}${path}` : `ws+unix:${target.path}:${path}`;
-    this.webSocket = new WebSocket(url, { perMessageDeflate: false });
+    this.webSocket = new WebSocket(url, { perMessageDeflate: false, headers });
     this.closed = new Promise((resolve) => {
       this.webSocket.once("close", () => {
         this.isClosed = true;
@@ -36,8 +36,8 @@ export class LightSocket extends EventEmitter<LightSocketEvents> {
   }
 
   /** Connects, and resolves when the main namespace is joined. */
-  static async open(target: Target): Promise<LightSocket> {
-    const socket = new LightSocket(target);
+  static async open(target: Target, headers: Readonly<Record<string, string>> = {}): Promise<LightSocket> {
+    const socket = new LightSocket(target, headers);
     await socket.ready();
     return socket;
   }

@@ -50,8 +50,10 @@ export class RawConnection {
     });
   }
 
-  static async open(target: Target): Promise<RawConnection> {
-    const socket = "port" in target ? connect(target.port, "127.0.0.1") : connect(target.path);
+  /** @param localAddress another address of this machine to come from */
+  static async open(target: Target, localAddress = "127.0.0.1"): Promise<RawConnection> {
+    const socket =
+      "port" in target ? connect({ port: target.port, host: "127.0.0.1", localAddress }) : connect(target.path);
     await once(socket, "connect");
     return new RawConnection(socket);
   }

@@ -240,6 +240,18 @@ const code: readonly Fixture[] = [
     rules: [],
   },
   {
+    title: "a socket in a pure file",
+    file: "src/address/dial.ts",
+    text: 'export { connect } from "node:net";\n',
+    rules: ["no-restricted-imports"],
+  },
+  {
+    title: "reading an address in a pure file is allowed",
+    file: "src/address/read.ts",
+    text: 'export { BlockList, isIP } from "node:net";\n',
+    rules: [],
+  },
+  {
     title: "the clock outside the pure files is allowed",
     file: "src/primary/clock.ts",
     text: "export const nowMs = (): number => Date.now();\n",

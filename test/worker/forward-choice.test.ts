@@ -53,6 +53,16 @@ describe("a request of a session", () => {
       { target: withSid(makeSid(1)), isDraining: true },
       "forward-session to 1",
     ],
+    [
+      "of this worker is served while every worker drains",
+      { target: withSid(makeSid(0)), isDraining: true, siblings: [makeSibling(1, 0, true)] },
+      "serve",
+    ],
+    [
+      "of a draining sibling goes there while every worker drains",
+      { target: withSid(makeSid(1)), isDraining: true, siblings: [makeSibling(1, 0, true)] },
+      "forward-session to 1",
+    ],
     ["of a worker that is gone is served: nobody knows it", { target: withSid(makeSid(3)) }, "serve"],
     ["of another host is served: nobody knows it", { target: withSid(makeSid(1, "else")) }, "serve"],
     ["of another host is served, though letters differ in case only", { target: withSid(makeSid(1, "HOST")) }, "serve"],
@@ -100,6 +110,11 @@ describe("a handshake", () => {
     ["is refused by a draining worker without siblings", { isDraining: true, siblings: [] }, "refuse-draining"],
     ["that comes from a sibling is served", { ownLoad: 9, siblings: loaded, isFromSibling: true }, "serve"],
     ["that comes from a sibling is served in a draining worker", { isDraining: true, isFromSibling: true }, "serve"],
+    [
+      "that comes from a sibling is refused when every worker drains",
+      { isDraining: true, isFromSibling: true, siblings: [makeSibling(1, 0, true)] },
+      "refuse-draining",
+    ],
   ];
   for (const [what, question, expected] of cases) test(what, () => assert.equal(ask(question), expected));
 });
@@ -116,7 +131,9 @@ describe("a request of the application is served", () => {
   for (const target of targets) {
     test(target, () => {
       assert.equal(ask({ target, ownLoad: 9 }), "serve");
-      assert.equal(ask({ target, isDraining: true }), "serve");
+      assert.equal(ask({ target, isDraining: true }), "serve", "while a sibling goes on");
+      assert.equal(ask({ target, isDraining: true, siblings: [makeSibling(1, 0, true)] }), "refuse-draining");
+      assert.equal(ask({ target, isDraining: true, siblings: [] }), "refuse-draining");
     });
   }
 
@@ -146,7 +163,7 @@ const questions = fc.record({
 test("what comes from a sibling is never sent on, so nothing goes in circles", () => {
   fc.assert(
     fc.property(questions, (question) => {
-      assert.equal(ask({ ...question, isFromSibling: true }), "serve");
+      assert.match(ask({ ...question, isFromSibling: true }), /^(serve|refuse-draining)$/);
     }),
   );
 });
