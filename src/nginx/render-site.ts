@@ -163,8 +163,8 @@ ${lines.join("\n")}
     proxy_read_timeout 60s;
     proxy_send_timeout 60s;
 
-    # A host that is down, or drains, is passed over. What may have been carried out is not sent twice: a POST or PATCH goes to
-    # another host only if it was never sent. In a group of one there is no other host, only a new connection for a kept one.
+    # A host that is down, or drains, is passed over. What may have been carried out is not sent twice: a POST goes to another
+    # host only if it was never sent. In a group of one there is no other host, only a new connection for a kept one.
     proxy_next_upstream error timeout http_503;
     proxy_next_upstream_tries 3;
     proxy_next_upstream_timeout 10s;

@@ -1,22 +1,18 @@
 /** The shipped nginx configuration, in a real nginx, in front of a real host. */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { io as connectClient, type ManagerOptions, type SocketOptions } from "socket.io-client";
-import { findFreePorts, runProgram } from "../support/cli-process.js";
-import { fetchText, fixturePath, pause, projectDir, startHost, type TestHost } from "../support/host.js";
+import { fetchText, fixturePath, projectDir, startHost, type TestHost } from "../support/host.js";
+import { isNginxMissing, makeCertificate, Nginx } from "../support/nginx.js";
 import { findProgram, skipOrFail } from "../support/prerequisite.js";
 
 const app = fixturePath("echo-app.mjs");
-const nginxPath = findProgram("nginx");
-const missingNginx = "nginx is not installed; apt-get install nginx-light installs it";
 const shippedConf = readFileSync(join(projectDir, "nginx/one-host.conf"), "utf8");
 const shippedReadme = readFileSync(join(projectDir, "nginx/README.md"), "utf8");
 
@@ -31,87 +27,6 @@ const ways: readonly { options: ClientOptions; transport: string }[] = [
   { options: { transports: ["polling", "websocket"] }, transport: "websocket" },
   { options: { transports: ["websocket"] }, transport: "websocket" },
 ];
-
-/** An nginx of the test's own: its files in a temporary directory, its log kept. */
-class Nginx implements AsyncDisposable {
-  readonly directory: string;
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<unknown>;
-  #stderr = "";
-  #hasEnded = false;
-
-  constructor(conf: string) {
-    this.directory = mkdtempSync(join(tmpdir(), "sbx-nginx-"));
-    mkdirSync(join(this.directory, "temp"));
-    const tempPaths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
-      (name) => `${name}_temp_path temp/${name};`,
-    );
-    const main = [
-      ...["daemon off;", "master_process off;", "pid nginx.pid;", "error_log stderr notice;"],
-      ...["events { worker_connections 512; }", "http {", ...tempPaths, conf, "}"],
-    ];
-    writeFileSync(join(this.directory, "nginx.conf"), main.join("\n"));
-    const args = ["-p", this.directory, "-e", "stderr", "-c", join(this.directory, "nginx.conf")];
-    this.#child = spawn(nginxPath ?? "nginx", args, { stdio: ["ignore", "ignore", "pipe"] });
-    this.#exited = once(this.#child, "close").then(() => {
-      this.#hasEnded = true;
-    });
-    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr += text;
-    });
-  }
-
-  /** Whether it accepts connections; false when it could not have its port. */
-  async isServing(port: number): Promise<boolean> {
-    const deadlineMs = performance.now() + patienceMs;
-    while (performance.now() < deadlineMs) {
-      if (this.#hasEnded) {
-        if (this.#stderr.includes("Address already in use")) return false;
-        throw new Error(`nginx ended:\n${this.#stderr}`);
-      }
-      const isAnswered = await fetchText(`http://127.0.0.1:${port}/`).then(
-        () => true,
-        () => false,
-      );
-      if (isAnswered) return true;
-      await pause(20);
-    }
-    throw new Error(`nginx did not serve in ${patienceMs} ms:\n${this.#stderr}`);
-  }
-
-  /** What it found worth at least a warning; that a large upload passes through a file is none. */
-  get complaints(): string[] {
-    const lines = this.#stderr.split("\n").filter((line) => /\[(warn|error|crit|alert|emerg)\]/.test(line));
-    return lines.filter((line) => !/a client request body is buffered.*"POST \/upload/.test(line));
-  }
-
-  /** The access log so far. */
-  readLog(): string {
-    return readFileSync(join(this.directory, "access.log"), "utf8");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGTERM");
-    await this.#exited;
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-}
-
-/** Starts nginx on a port that is free; nginx cannot have the system pick one, so another is tried when it is taken. */
-async function startNginx(makeConf: (port: number) => string): Promise<{ nginx: Nginx; port: number }> {
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const port = await findFreePorts(1);
-    const nginx = new Nginx(makeConf(port));
-    try {
-      if (await nginx.isServing(port)) return { nginx, port };
-      await nginx[Symbol.asyncDispose]();
-    } catch (thrown) {
-      await nginx[Symbol.asyncDispose]();
-      throw thrown;
-    }
-  }
-  throw new Error("nginx found its port taken five times");
-}
 
 /** The file as shipped but for this; each part has to be there. */
 function changeConf(changes: Readonly<Record<string, string>>): string {
@@ -175,13 +90,12 @@ async function countHandedOff(host: TestHost): Promise<number> {
 }
 
 test("the shipped configuration carries polling, upgrade, WebSocket and uploads", { timeout: 120_000 }, async (t) => {
-  if (nginxPath === undefined) return skipOrFail(t, missingNginx);
+  if (isNginxMissing(t)) return;
   await using host = await startHost({ app, workers: 2 });
-  const { nginx, port } = await startNginx((free) =>
-    changeConf({ "listen 80;": `listen 127.0.0.1:${free};`, "127.0.0.1:3000": `127.0.0.1:${host.port}` }),
+  await using nginx = await Nginx.start((port) =>
+    changeConf({ "listen 80;": `listen 127.0.0.1:${port};`, "127.0.0.1:3000": `127.0.0.1:${host.port}` }),
   );
-  await using _nginx = nginx;
-  const url = `http://127.0.0.1:${port}`;
+  const { url } = nginx;
 
   assert.deepEqual([...(await checkClients(url))].sort(), [0, 1], "both workers have clients");
 
@@ -202,25 +116,19 @@ test("the shipped configuration carries polling, upgrade, WebSocket and uploads"
 });
 
 test("with the README's lines for TLS and a Unix socket it does the same", { timeout: 120_000 }, async (t) => {
-  if (nginxPath === undefined) return skipOrFail(t, missingNginx);
+  if (isNginxMissing(t)) return;
   if (findProgram("openssl") === undefined) return skipOrFail(t, "openssl is not installed; it makes the certificate");
   const directory = mkdtempSync(join(tmpdir(), "sbx-tls-"));
   try {
-    const [key, certificate] = [join(directory, "key.pem"), join(directory, "certificate.pem")];
-    const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split(
-      " ",
-    );
-    const made = await runProgram("openssl", [...args, "-keyout", key, "-out", certificate]);
-    assert.equal(made.code, 0, made.stderr);
-
+    const { certificatePath, keyPath } = await makeCertificate(directory);
     const socketPath = join(directory, "http.sock");
     await using _host = await startHost({ app, workers: 2, env: { SIGNALBOX_LISTEN: socketPath } });
     const tlsLines = /```nginx\n([\s\S]*?)```/.exec(shippedReadme)?.[1] ?? "";
-    const { nginx, port } = await startNginx((free) => {
+    await using nginx = await Nginx.start((port) => {
       const changes = {
-        "listen 443 ssl;": `listen 127.0.0.1:${free} ssl;`,
-        "/etc/ssl/certs/example.pem": certificate,
-        "/etc/ssl/private/example.key": key,
+        "listen 443 ssl;": `listen 127.0.0.1:${port} ssl;`,
+        "/etc/ssl/certs/example.pem": certificatePath,
+        "/etc/ssl/private/example.key": keyPath,
       };
       let lines = tlsLines;
       for (const [from, to] of Object.entries(changes)) {
@@ -229,8 +137,7 @@ test("with the README's lines for TLS and a Unix socket it does the same", { tim
       }
       return changeConf({ "    listen 80;\n": lines, "server 127.0.0.1:3000;": `server unix:${socketPath};` });
     });
-    await using _nginx = nginx;
-    const url = `https://127.0.0.1:${port}`;
+    const url = `https://127.0.0.1:${nginx.port}`;
     assert.deepEqual([...(await checkClients(url, { rejectUnauthorized: false }))].sort(), [0, 1]);
     const status = await new Promise((resolve, reject) => {
       const outgoing = httpsRequest(url, { agent: false, rejectUnauthorized: false }, (response) => {
