@@ -13,12 +13,12 @@ import type { NginxSite } from "../nginx/site.js";
 /** Reading the certificate and looking names up is all that it does. */
 const timeoutMs = 20_000;
 
-/** Beside those of PATH: only root's PATH has them. */
-const otherPlaces = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
+/** Where it may be: in PATH, or where only root's PATH has it. */
+const usualPlaces = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
 /** Version of the nginx installed here; undefined when there is none, or one that does not say. */
 export function readInstalledVersion(): NginxVersion | undefined {
-  const output = run(["-v"])?.output;
+  const output = run(usualPlaces, ["-v"])?.output;
   return output === undefined ? undefined : findVersion(output);
 }
 
@@ -26,7 +26,7 @@ export function readInstalledVersion(): NginxVersion | undefined {
  * Has nginx test the site, without privileges and without touching what it would use: it listens on Unix sockets and logs in a
  * temporary directory. Throws SignalboxError with what nginx says against it, or when there is no nginx.
  */
-export function checkSite(site: NginxSite): void {
+export function checkSite(site: NginxSite, places: readonly string[] = usualPlaces): void {
   const directory = mkdtempSync(join(tmpdir(), "sbx-nginx-"));
   try {
     const path = join(directory, "nginx.conf");
@@ -37,8 +37,9 @@ export function checkSite(site: NginxSite): void {
       accessLogPath: "access.log",
     };
     writeFileSync(path, renderMain(renderSite(replaced)));
-    const tested = run(["-t", "-p", directory, "-e", "stderr", "-c", path]);
-    if (tested === undefined) throw refuse("--check needs nginx, which is not installed here");
+    const tested = run(places, ["-t", "-p", directory, "-e", "stderr", "-c", path]);
+    if (tested === undefined)
+      throw refuse("--check needs nginx, which is not installed here: leave it out, or install nginx");
     if (!tested.isContent) throw refuse(`nginx refuses this configuration:\n${tested.output.trimEnd()}`);
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -50,8 +51,8 @@ function refuse(message: string): SignalboxError {
 }
 
 /** Undefined when it is nowhere to be found. */
-function run(args: readonly string[]): { output: string; isContent: boolean } | undefined {
-  for (const program of ["nginx", ...otherPlaces]) {
+function run(places: readonly string[], args: readonly string[]): { output: string; isContent: boolean } | undefined {
+  for (const program of places) {
     const { error, status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", timeout: timeoutMs });
     if (error === undefined) return { output: stdout + stderr, isContent: status === 0 };
     if ("code" in error && error.code === "ENOENT") continue;
