@@ -34,7 +34,8 @@ export function parseNginxArguments(tokens: readonly Token[]): NginxCommandLine 
     }
     if (flag === undefined) continue;
     if (words.length !== flag.values.length || words.includes("")) {
-      faults.push(`the flag ${flag.name} needs ${describeValues(flag)}`);
+      // Of one that was guessed it has been said that it is none.
+      if (flag.name === token.rawName) faults.push(`the flag ${flag.name} needs ${describeValues(flag)}`);
       continue;
     }
     const times = [...(given.get(flag.name) ?? []), words];

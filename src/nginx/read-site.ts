@@ -32,11 +32,12 @@ const accessLogPath = "/var/log/nginx/signalbox.log";
 
 /** Bytes of a Unix socket's path that Linux takes, without the final zero (unix(7)). */
 const maxSocketPathBytes = 107;
-const hostNamePattern = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/;
-const serverNamePattern = /^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/;
-/** None of them means anything to nginx within a word. */
-const filePathPattern = /^\/[A-Za-z0-9._\-/+@,=:~%]+$/;
-const urlPathPattern = /^(?:\/[A-Za-z0-9._~-]+)+\/?$/;
+/** Lengths are bounded, because nginx takes no word of more than 4 KiB. */
+const hostNamePattern = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?$/;
+const serverNamePattern = /^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?$/;
+/** None of these characters means anything to nginx within a word. */
+const filePathPattern = /^\/[A-Za-z0-9._\-/+@,=:~%]{1,1000}$/;
+const urlPathPattern = /^(?=.{1,1000}$)(?:\/[A-Za-z0-9._~-]+)+\/?$/;
 const filePathRule = "an absolute path of letters, digits and . _ - / + @ , = : ~ %";
 
 /** Everything that is wrong is told together. `installedVersion` holds when the options name no version. */

@@ -22,9 +22,10 @@ export function renderSite(site: NginxSite): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The command that writes the same text again; what the site has by default is left out. */
-export function renderCommand(site: NginxSite, defaults: { path: string; listen: string }): string {
-  const words = [
+/** The command that writes the same text again, in lines of a comment: nginx takes none of more than 4 KiB. */
+function renderCommand(site: NginxSite): string {
+  const defaults = { path: "/socket.io/", listen: site.tls === undefined ? "80" : "443" };
+  const flags = [
     ...site.hosts.map(({ hostKey, address }) => `--host ${hostKey}=${address}`),
     ...site.hosts.filter(({ isDraining }) => isDraining).map(({ hostKey }) => `--drain ${hostKey}`),
     ...site.serverNames.map((name) => `--server-name ${name.startsWith("*") ? `'${name}'` : name}`),
@@ -35,14 +36,14 @@ export function renderCommand(site: NginxSite, defaults: { path: string; listen:
     ...(site.handshakeLimit === undefined ? [] : [`--handshake-limit ${site.handshakeLimit}`]),
     `--nginx-version ${site.version.join(".")}`,
   ];
-  return `signalbox nginx ${words.join(" ")}`;
+  return ["signalbox nginx", ...flags].join(" \\\n#     ");
 }
 
 function renderHead(site: NginxSite): string {
   const hosts = site.hosts.length === 1 ? "one Signalbox host" : `${site.hosts.length} Signalbox hosts`;
   return `# nginx ${site.version.join(".")} or later in front of ${hosts}. Belongs inside http { }, for example as
 # /etc/nginx/conf.d/signalbox.conf. Written by
-#   ${renderCommand(site, { path: "/socket.io/", listen: site.tls === undefined ? "80" : "443" })}`;
+#   ${renderCommand(site)}`;
 }
 
 function renderSessionMap({ hosts }: NginxSite): string {

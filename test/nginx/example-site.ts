@@ -1,6 +1,8 @@
 /** Sites for tests: what the command line would give, and what comes of it. */
 
 import assert from "node:assert/strict";
+import { parseNginxArguments } from "../../src/cli/parse-nginx-arguments.js";
+import { tokenize } from "../../src/cli/tokenize.js";
 import { readSite, type SiteOptions } from "../../src/nginx/read-site.js";
 import type { NginxSite } from "../../src/nginx/site.js";
 
@@ -27,4 +29,15 @@ export function readGoodSite(options: Partial<SiteOptions> = {}): NginxSite {
 export function readFaults(options: Partial<SiteOptions>): readonly string[] {
   const read = readSite({ ...plainOptions, ...options }, undefined);
   return read.kind === "faults" ? read.faults : [];
+}
+
+/** The command that the head of a site names, and the site that it makes. */
+export function readCommand(text: string): { command: string; site: NginxSite } {
+  const [, lines = ""] = /^# {3}signalbox ((?:.*\\\n)*.*)$/m.exec(text) ?? [];
+  const command = lines.replaceAll(/ \\\n# +/g, " ");
+  const { options, faults } = parseNginxArguments(tokenize(command.split(" ")));
+  assert.deepEqual(faults, []);
+  const read = readSite(options, undefined);
+  assert.ok(read.kind === "site", command);
+  return { command, site: read.site };
 }

@@ -3,13 +3,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { parseNginxArguments } from "../../src/cli/parse-nginx-arguments.js";
-import { tokenize } from "../../src/cli/tokenize.js";
 import { readSite, type SiteOptions } from "../../src/nginx/read-site.js";
 import { renderSite } from "../../src/nginx/render-site.js";
 import { projectDir } from "../support/host.js";
 import { type Directive, findDirectives, outline, readDirectives } from "./directives.js";
-import { plainOptions, readGoodSite } from "./example-site.js";
+import { plainOptions, readCommand, readGoodSite } from "./example-site.js";
 
 function render(options: Partial<SiteOptions> = {}): Directive[] {
   return readDirectives(renderSite(readGoodSite(options)));
@@ -194,12 +192,7 @@ describe("what is written", () => {
       nginxVersion: "1.22.1",
     };
     for (const text of [renderSite(readGoodSite(options)), renderSite(readGoodSite())]) {
-      const command = /^# {3}signalbox (nginx .*)$/m.exec(text)?.[1] ?? "";
-      const line = parseNginxArguments(tokenize(command.split(" ")));
-      assert.deepEqual(line.faults, []);
-      const read = readSite(line.options, undefined);
-      assert.ok(read.kind === "site");
-      assert.equal(renderSite(read.site), text);
+      assert.equal(renderSite(readCommand(text).site), text);
     }
   });
 });
@@ -207,13 +200,11 @@ describe("what is written", () => {
 test("nginx/signalbox.conf is what the command in its head writes", () => {
   const path = join(projectDir, "nginx/signalbox.conf");
   const text = readFileSync(path, "utf8");
-  const command = /^# {3}signalbox (nginx .*)$/m.exec(text)?.[1] ?? "";
-  const read = readSite(parseNginxArguments(tokenize(command.split(" "))).options, undefined);
-  assert.ok(read.kind === "site");
+  const { command, site } = readCommand(text);
   const hint = `It is written by: node dist/cli/main.js ${command} --out nginx/signalbox.conf`;
-  assert.equal(text, renderSite(read.site), hint);
+  assert.equal(text, renderSite(site), hint);
   assert.deepEqual(
-    read.site.hosts.map(({ hostKey }) => hostKey),
+    site.hosts.map(({ hostKey }) => hostKey),
     ["h001", "h002"],
   );
 });
