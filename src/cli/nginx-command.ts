@@ -4,16 +4,16 @@ import { writeFileSync } from "node:fs";
 import { describeBriefly, UsageError } from "../errors.js";
 import { readSite } from "../nginx/read-site.js";
 import { renderSite } from "../nginx/render-site.js";
-import { checkSite, readInstalledVersion } from "./nginx-program.js";
+import { checkSite, findNginx } from "./nginx-program.js";
 import type { NginxCommandLine } from "./parse-nginx-arguments.js";
 
 /** Throws UsageError with every fault; with `--check`, SignalboxError when nginx refuses the result, of which nothing is written then. */
 export function runNginxCommand({ options, outPath, isCheckWanted, faults }: NginxCommandLine): number {
-  const installed = options.nginxVersion === undefined ? readInstalledVersion() : undefined;
-  const read = readSite(options, installed);
+  const installed = isCheckWanted || options.nginxVersion === undefined ? findNginx() : undefined;
+  const read = readSite(options, installed?.version);
   const allFaults = [...faults, ...(read.kind === "faults" ? read.faults : [])];
   if (read.kind === "faults" || allFaults.length > 0) throw new UsageError(renderFaults(allFaults));
-  if (isCheckWanted) checkSite(read.site);
+  if (isCheckWanted) checkSite(read.site, installed);
   const text = renderSite(read.site);
   if (outPath === undefined) process.stdout.write(text);
   else write(outPath, text);

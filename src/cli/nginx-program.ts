@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SignalboxError } from "../errors.js";
+import { readErrorCode, SignalboxError } from "../errors.js";
 import { findVersion, type NginxVersion } from "../nginx/nginx-version.js";
 import { renderMain } from "../nginx/render-main.js";
 import { renderSite } from "../nginx/render-site.js";
@@ -16,17 +16,28 @@ const timeoutMs = 20_000;
 /** Where it may be: in PATH, or where only root's PATH has it. */
 const usualPlaces = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
-/** Version of the nginx installed here; undefined when there is none, or one that does not say. */
-export function readInstalledVersion(): NginxVersion | undefined {
-  const output = run(usualPlaces, ["-v"])?.output;
-  return output === undefined ? undefined : findVersion(output);
+export interface InstalledNginx {
+  readonly program: string;
+  /** Undefined when it does not say. */
+  readonly version: NginxVersion | undefined;
+}
+
+/** The nginx installed here; undefined when there is none. */
+export function findNginx(places: readonly string[] = usualPlaces): InstalledNginx | undefined {
+  for (const program of places) {
+    const said = run(program, ["-v"]);
+    if (said !== undefined) return { program, version: findVersion(said.output) };
+  }
+  return undefined;
 }
 
 /**
  * Has nginx test the site, without privileges and without touching what it would use: it listens on Unix sockets and logs in a
  * temporary directory. Throws SignalboxError with what nginx says against it, or when there is no nginx.
  */
-export function checkSite(site: NginxSite, places: readonly string[] = usualPlaces): void {
+export function checkSite(site: NginxSite, installed: InstalledNginx | undefined): void {
+  if (installed === undefined)
+    throw refuse("--check needs nginx, which is not installed here: leave it out, or install it");
   const directory = mkdtempSync(join(tmpdir(), "sbx-nginx-"));
   try {
     const path = join(directory, "nginx.conf");
@@ -37,10 +48,8 @@ export function checkSite(site: NginxSite, places: readonly string[] = usualPlac
       accessLogPath: "access.log",
     };
     writeFileSync(path, renderMain(renderSite(replaced)));
-    const tested = run(places, ["-t", "-p", directory, "-e", "stderr", "-c", path]);
-    if (tested === undefined)
-      throw refuse("--check needs nginx, which is not installed here: leave it out, or install nginx");
-    if (!tested.isContent) throw refuse(`nginx refuses this configuration:\n${tested.output.trimEnd()}`);
+    const tested = run(installed.program, ["-t", "-p", directory, "-e", "stderr", "-c", path]);
+    if (tested?.isContent !== true) throw refuse(`nginx refuses this configuration:\n${tested?.output.trimEnd()}`);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -50,13 +59,10 @@ function refuse(message: string): SignalboxError {
   return new SignalboxError("SIGNALBOX_NGINX_CHECK_FAILED", message);
 }
 
-/** Undefined when it is nowhere to be found. */
-function run(places: readonly string[], args: readonly string[]): { output: string; isContent: boolean } | undefined {
-  for (const program of places) {
-    const { error, status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", timeout: timeoutMs });
-    if (error === undefined) return { output: stdout + stderr, isContent: status === 0 };
-    if ("code" in error && error.code === "ENOENT") continue;
-    throw refuse(`${program} cannot be run: ${error.message}`);
-  }
-  return undefined;
+/** Undefined when there is no such program. */
+function run(program: string, args: readonly string[]): { output: string; isContent: boolean } | undefined {
+  const { error, status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", timeout: timeoutMs });
+  if (error === undefined) return { output: stdout + stderr, isContent: status === 0 };
+  if (readErrorCode(error) === "ENOENT") return undefined;
+  throw refuse(`${program} cannot be run: ${error.message}`);
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { checkSite } from "../../src/cli/nginx-program.js";
+import { checkSite, findNginx } from "../../src/cli/nginx-program.js";
 import { readGoodSite } from "../nginx/example-site.js";
 import { runCli } from "../support/cli-process.js";
 import { isNginxMissing, makeCertificate } from "../support/nginx.js";
@@ -27,8 +27,8 @@ describe("signalbox nginx", { timeout: 60_000, concurrency: 2 }, () => {
     test(`writes what nginx takes, for ${count} hosts`, (t) => {
       if (isNginxMissing(t)) return;
       const hosts = nameHosts(count).filter((word) => word !== "--host");
-      checkSite(readGoodSite({ hosts, handshakeLimit: "20r/s", hasLink: true, nginxVersion: "1.22.1" }));
-      checkSite(readGoodSite({ hosts, draining: hosts.slice(1, 2).map((host) => host.slice(0, 4)) }));
+      checkSite(readGoodSite({ hosts, handshakeLimit: "20r/s", hasLink: true, nginxVersion: "1.22.1" }), findNginx());
+      checkSite(readGoodSite({ hosts, draining: hosts.slice(1, 2).map((host) => host.slice(0, 4)) }), findNginx());
     });
   }
 
@@ -73,7 +73,7 @@ describe("signalbox nginx", { timeout: 60_000, concurrency: 2 }, () => {
   });
 
   test("with --check says when there is no nginx", () => {
-    assert.throws(() => checkSite(readGoodSite(), ["/nowhere/nginx"]), {
+    assert.throws(() => checkSite(readGoodSite(), findNginx(["/nowhere/nginx"])), {
       code: "SIGNALBOX_NGINX_CHECK_FAILED",
       message: /^--check needs nginx, which is not installed here/,
     });

@@ -59,7 +59,7 @@ class Load implements AsyncDisposable {
     });
   }
 
-  async waitFor(type: "connected" | "all-back" | "report"): Promise<unknown> {
+  async waitFor(type: "connected" | "all-heard" | "all-back" | "report"): Promise<unknown> {
     for (;;) {
       const [message] = (await once(this.#process, "message")) as [{ type: string }];
       if (message.type === type) return message;
@@ -156,10 +156,13 @@ async function waitForNewSession(url: string, hostKey: string): Promise<number> 
   }
 }
 
+/** At full size a host that has failed is left alone for as long as it is shipped; else the test need not wait for that. */
+const shorten = (site: string): string => (isFull ? site : site.replaceAll("fail_timeout=5s", "fail_timeout=1s"));
+
 const variants: [name: string, change: (site: string) => string][] = [
-  ["with connections kept", (site) => site],
+  ["with connections kept", shorten],
   // Before 1.29.7 that is off, from then on it is `keepalive 0`.
-  ["without connections kept", (site) => site.replaceAll(/^ *keepalive \d+;\n/gm, "")],
+  ["without connections kept", (site) => shorten(site).replaceAll(/^ *keepalive \d+;\n/gm, "")],
 ];
 
 describe("three hosts behind nginx", { timeout: 6 * limitMs }, () => {
@@ -174,8 +177,9 @@ describe("three hosts behind nginx", { timeout: 6 * limitMs }, () => {
 
       const connecting = await timed(load.waitFor("connected"), limitMs, "the connection of all");
       await pause(trafficMs);
+      const heard = load.waitFor("all-heard");
       load.say();
-      await pause(500);
+      const hearing = await timed(heard, limitMs, "the receipt of a broadcast by all");
       const before = await load.report();
       const { clients } = before;
       assert.deepEqual(
@@ -187,10 +191,10 @@ describe("three hosts behind nginx", { timeout: 6 * limitMs }, () => {
         assert.ok(echoes > 0, "every client was answered");
       }
       assertEven(clients);
-      assert.equal(before.heard, clients.length, "a broadcast reached every client once");
       const echoes = clients.reduce((sum, client) => sum + client.echoes, 0);
       t.diagnostic(
-        `connected in ${connecting.ms} ms, ${Object.values(countByHost(clients)).join("/")}; ${echoes} echoes in ${trafficMs} ms`,
+        `connected in ${connecting.ms} ms, ${Object.values(countByHost(clients)).join("/")}; ` +
+          `${echoes} echoes in ${trafficMs} ms; a broadcast reached all in ${hearing.ms} ms`,
       );
       assert.deepEqual(nginx.complaints, []);
       assert.doesNotMatch(nginx.readLog(), /\/socket\.io\/" [45]/);
@@ -221,6 +225,7 @@ describe("three hosts behind nginx", { timeout: 6 * limitMs }, () => {
       await hosts.startHost(0);
       t.diagnostic(`a new session reached it ${await waitForNewSession(nginx.url, killedKey)} ms after it was ready`);
       const last = await load.report();
+      assert.equal(last.heard, clients.length, "the broadcast reached every client once");
       assert.deepEqual(
         split(last.clients, killedKey)[1].flatMap(({ faults }) => faults),
         [],
