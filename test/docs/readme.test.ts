@@ -66,12 +66,11 @@ describe("the documents", () => {
     });
 
     it(`${name} links to sections and files that are there`, () => {
-      const anchors = findAll(text, /^#+ (.+)$/gm).map((heading) => `#${slug(heading)}`);
       for (const target of findAll(text, /\]\(([^)\s]+)\)/g)) {
         if (/^https?:/.test(target)) continue;
-        const isThere = target.startsWith("#")
-          ? anchors.includes(target)
-          : existsSync(join(projectDir, dirname(name), target));
+        const [file = "", anchor] = target.split("#");
+        const path = file === "" ? join(projectDir, name) : join(projectDir, dirname(name), file);
+        const isThere = existsSync(path) && (anchor === undefined || findAnchors(path).includes(anchor));
         assert.ok(isThere, `${name} links to ${target}`);
       }
     });
@@ -92,6 +91,10 @@ describe("the documents", () => {
     assert.deepEqual(findAll(table, /^\| `(\w+)/gm).sort(), members.sort());
   });
 });
+
+function findAnchors(path: string): string[] {
+  return findAll(readFileSync(path, "utf8"), /^#+ (.+)$/gm).map((heading) => slug(heading));
+}
 
 /** As GitHub makes the anchor of a heading. */
 function slug(heading: string): string {
