@@ -177,9 +177,6 @@ describe("three hosts behind nginx", { timeout: 6 * limitMs }, () => {
 
       const connecting = await timed(load.waitFor("connected"), limitMs, "the connection of all");
       await pause(trafficMs);
-      const heard = load.waitFor("all-heard");
-      load.say();
-      const hearing = await timed(heard, limitMs, "the receipt of a broadcast by all");
       const before = await load.report();
       const { clients } = before;
       assert.deepEqual(
@@ -191,6 +188,12 @@ describe("three hosts behind nginx", { timeout: 6 * limitMs }, () => {
         assert.ok(echoes > 0, "every client was answered");
       }
       assertEven(clients);
+      for (const kind of ["polling", "polling+websocket", "websocket"]) {
+        assertEven(clients.filter((client) => client.kind === kind));
+      }
+      const heard = load.waitFor("all-heard");
+      load.say();
+      const hearing = await timed(heard, limitMs, "the receipt of a broadcast by all");
       const echoes = clients.reduce((sum, client) => sum + client.echoes, 0);
       t.diagnostic(
         `connected in ${connecting.ms} ms, ${Object.values(countByHost(clients)).join("/")}; ` +
