@@ -9,6 +9,7 @@ const pureFiles = [
   "src/protocol/**",
   "src/routing/**",
   "src/link/**",
+  "src/nginx/**",
   "src/redis/redis-url.ts",
   "src/redis/describe-redis.ts",
   "src/redis/retry-delay.ts",

@@ -1,6 +1,6 @@
 /**
- * Starts Redis and several hosts on this machine, to try a fleet out: prints where each is, follows their logs, and ends all
- * of it on Ctrl-C. It keeps nothing: Redis has its data in memory, and its socket in a temporary directory.
+ * Starts Redis and several hosts on this machine, and nginx if it is wanted, to try a fleet out: prints where each is, follows
+ * their logs, and ends all of it on Ctrl-C. It keeps nothing: Redis has its data in memory, and its socket in a temporary directory.
  */
 
 import { spawn } from "node:child_process";
@@ -13,6 +13,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { prettyFactory } from "pino-pretty";
+import { findNginx, startNginx } from "./fleet-nginx.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const cli = path.join(root, "dist/cli/main.js");
@@ -30,6 +31,7 @@ Starts Redis and several hosts on this machine, and follows their logs. Ctrl-C e
   --app PATH        application to run [the demo]
   --port FIRST      port of the first host, the others follow [any free ports]
   --redis URL       a Redis that is there already, instead of one of its own
+  --nginx           put an nginx in front of the hosts, on any free port
   --stock           run the fabric stock instead of routed
   -h, --help        print this
 `;
@@ -46,6 +48,7 @@ class UsageError extends Error {}
 async function main() {
   const options = readOptions();
   if (options === undefined) return 0;
+  const nginx = options.hasNginx ? await requireNginx() : undefined;
   const directory = mkdtempSync(path.join(tmpdir(), "sbx-fleet-"));
   const ending = waitForEnd();
   endWithOutput(() => ending.note("nobody reads the output any more"));
@@ -58,8 +61,11 @@ async function main() {
     for (const host of hosts) host.ended.then((how) => ending.note(`host ${host.number} has ended (${how})`));
     const addresses = await Promise.race([Promise.all(hosts.map(async ({ ready }) => await ready)), ending.reason]);
     if (Array.isArray(addresses)) {
+      const front = nginx === undefined ? undefined : await startFront(nginx, addresses, directory, processes);
+      front?.ended.then((how) => ending.note(`nginx has ended (${how})`));
       say(`\n${options.hosts} hosts are ready. Ctrl-C ends them.`);
       for (const [index, address] of addresses.entries()) say(`  host ${index + 1}  ${address}`);
+      if (front !== undefined) say(`  nginx   ${front.url}`);
       say("");
     }
     const reason = await ending.reason;
@@ -81,6 +87,7 @@ function readOptions() {
         app: { type: "string" },
         port: { type: "string", default: "0" },
         redis: { type: "string" },
+        nginx: { type: "boolean", default: false },
         stock: { type: "boolean", default: false },
         help: { type: "boolean", short: "h" },
       },
@@ -101,6 +108,7 @@ function readOptions() {
     port: readCount("--port", values.port, 0, 65_535 - hosts),
     app: values.app,
     redis: values.redis,
+    hasNginx: values.nginx,
     fabric: values.stock ? "stock" : "routed",
   };
 }
@@ -160,12 +168,30 @@ async function isAnswering(socket) {
   });
 }
 
+/** Before anything is started: without it there is nothing to try out. */
+async function requireNginx() {
+  const nginx = await findNginx();
+  if (nginx !== undefined) return nginx;
+  throw new UsageError(
+    "nginx is not installed. On Debian or Ubuntu: sudo apt-get install nginx-light. Or leave --nginx out.",
+  );
+}
+
+async function startFront(nginx, addresses, directory, processes) {
+  const hosts = addresses.map((address, index) => ({ hostKey: nameHost(index), address: new URL(address).host }));
+  return await startNginx(nginx, hosts, directory, processes, (line) => say(`nginx  | ${line}`));
+}
+
+/** On one machine with ports from the system, all hosts would derive the same key. */
+function nameHost(index) {
+  return `h${String(index + 1).padStart(3, "0")}`;
+}
+
 function startHost(index, { app, port, workers, fabric }, redisUrl, directory, processes) {
   const number = index + 1;
   const env = {
     ...process.env,
-    // On one machine with ports from the system, all of them would derive the same.
-    SIGNALBOX_HOST_KEY: `h${String(number).padStart(3, "0")}`,
+    SIGNALBOX_HOST_KEY: nameHost(index),
     SIGNALBOX_PORT: String(port === 0 ? 0 : port + index),
     SIGNALBOX_ADMIN_PORT: "0",
     SIGNALBOX_WORKERS: String(workers),
@@ -208,7 +234,7 @@ function say(line) {
   process.stdout.write(`${line}\n`);
 }
 
-/** Hosts first: one that loses its Redis would say so. */
+/** Hosts first: one that loses its Redis would say so, and nginx carries what their clients are told. */
 async function endAll(processes) {
   for (const isLast of [false, true]) {
     await Promise.all(processes.filter((each) => each.isLast === isLast).map(async ({ child }) => await end(child)));

@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Folders of test/ whose files start processes, browsers or compilers: they are kept apart from the unit tests. */
-const processFolders = ["cluster", "contract", "browser", "nginx", "packed", "bench", "tooling"];
+const processFolders = ["cluster", "contract", "browser", "packed", "bench", "tooling"];
 
 /** Node bounds a file as a whole, not a test; within a file the tests bound themselves. */
 const fileTimeoutMs = {

@@ -22,6 +22,8 @@ async function run(argv: readonly string[]): Promise<number> {
       return exitCodes.usage;
     case "command":
       return await runCommand(parsed);
+    case "nginx-command":
+      return (await import("./nginx-command.js")).runNginxCommand(parsed);
   }
 }
 

@@ -1,14 +1,16 @@
 /** Takes a command line apart; what is wrong with it is collected, not thrown, so that all of it can be shown. Pure. */
 
-import { parseArgs } from "node:util";
 import { chooseNearestName, renderSuggestion } from "../config/nearest-name.js";
 import { configSettings } from "../config/schema.js";
+import { type NginxCommandLine, parseNginxArguments } from "./parse-nginx-arguments.js";
+import { type Token, tokenize } from "./tokenize.js";
 
-export const commandNames = ["start", "check", "status"] as const;
+export const commandNames = ["start", "check", "status", "nginx"] as const;
 export type CommandName = (typeof commandNames)[number];
 
+/** A command that takes the settings of a host. */
 export interface CommandLine {
-  readonly command: CommandName;
+  readonly command: Exclude<CommandName, "nginx">;
   /** Text by flag as typed, dashes included; a bare flag is "true". Unknown flags are here as well. */
   readonly flags: Readonly<Record<string, string>>;
   readonly configPath: string | undefined;
@@ -21,10 +23,8 @@ export type ParsedArguments =
   | { readonly kind: "help"; readonly command: CommandName | undefined }
   | { readonly kind: "version" }
   | { readonly kind: "no-command"; readonly fault: string | undefined }
-  | ({ readonly kind: "command" } & CommandLine);
-
-type Token = ReturnType<typeof tokenize>[number];
-type OptionToken = Extract<Token, { kind: "option" }>;
+  | ({ readonly kind: "command" } & CommandLine)
+  | ({ readonly kind: "nginx-command" } & NginxCommandLine);
 
 const switches = new Set(configSettings.filter((setting) => setting.kind.isSwitch).map((setting) => setting.flagName));
 const valueFlags = [
@@ -61,6 +61,8 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   if (tokens.some((token) => isOption(token, "help"))) return { kind: "help", command };
   if (tokens.some((token) => isOption(token, "version"))) return { kind: "version" };
   if (command === undefined) return { kind: "no-command", fault: describeMissingCommand(given) };
+  // Its flags are no settings: it speaks of hosts that need not be here.
+  if (command === "nginx") return { kind: "nginx-command", ...parseNginxArguments(tokens) };
 
   const app = command === "status" ? undefined : operands.shift();
   if (app !== undefined && flags["--app"] !== undefined) {
@@ -78,16 +80,6 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   return { kind: "command", command, flags, configPath: configPath || undefined, json, faults };
 }
 
-/**
- * Lexes only: with no option declared to take a value, parseArgs leaves the next word a positional, and whether it
- * belongs to the flag is decided above. (Declared as strings, `--port --host x` would make "--host" the port.)
- */
-function tokenize(argv: readonly string[]) {
-  const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
-  return tokens;
-}
-
 /** An unknown flag takes the next word if the flag that was probably meant does; else that word would be a second fault. */
 function takesValue(rawName: string): boolean {
   if (valueFlags.includes(rawName)) return true;
@@ -95,7 +87,7 @@ function takesValue(rawName: string): boolean {
   return nearest !== undefined && valueFlags.includes(nearest);
 }
 
-function isOption(token: Token, name: string): token is OptionToken {
+function isOption(token: Token, name: string): boolean {
   return token.kind === "option" && token.name === name;
 }
 

@@ -3,6 +3,7 @@
 import { renderDefault } from "../config/render-config.js";
 import { configSettings, type Setting, settingGroups } from "../config/schema.js";
 import { exitCodeTable } from "./exit-codes.js";
+import { nginxFlags } from "./nginx-flags.js";
 import type { CommandName } from "./parse-arguments.js";
 
 const columns = 80;
@@ -29,6 +30,14 @@ export const commandSummaries: Readonly<Record<CommandName, { usage: string; sum
       "Asks the running host over its control socket, which is found by the same flags, variables and config file " +
       "that the host was started with. If only one host of this user runs, none are needed.",
   },
+  nginx: {
+    usage: "signalbox nginx --host KEY=ADDRESS ... [flags]",
+    summary: "write a configuration for nginx in front of the hosts",
+    details:
+      "Prints the configuration of a site for nginx, with the reasons for its lines: each request of a session goes to " +
+      "the host that its session id names, new sessions go to the hosts in turn, and a host that is down or drains is " +
+      "passed over. Takes no settings.",
+  },
 };
 
 /** Settings that say where a host's control socket is. */
@@ -53,6 +62,18 @@ function programHelp(): string[] {
 
 function commandHelp(command: CommandName): string[] {
   const { usage, details } = commandSummaries[command];
+  if (command === "nginx") {
+    const rows = nginxFlags.map(({ name, values, meaning }): [string, string] => [
+      [name, ...values].join(" "),
+      meaning,
+    ]);
+    return [
+      `Usage: ${usage}`,
+      wrap(details, 0),
+      section("Flags", renderEntries([...rows, ...generalFlags])),
+      renderExitCodes(),
+    ];
+  }
   const ownFlags: [string, string][] = command === "status" ? [["--json", "print the status as JSON"]] : [];
   const flags = section("Flags", renderDefinitions([...ownFlags, ["--config PATH", configMeaning], ...generalFlags]));
   const settings =
@@ -78,11 +99,11 @@ function findSettings(keys: readonly string[]): Setting[] {
 }
 
 function renderSettings(heading: string, settings: readonly Setting[]): string {
-  const entries = settings.map((setting) => {
-    const flag = `  ${setting.flagName} ${setting.placeholder}`.trimEnd();
-    return `${flag}\n${wrap(`${setting.description} [${renderDefault(setting)}]`, 6)}`;
-  });
-  return section(heading, entries.join("\n"));
+  const rows = settings.map((setting): [string, string] => [
+    `${setting.flagName} ${setting.placeholder}`.trimEnd(),
+    `${setting.description} [${renderDefault(setting)}]`,
+  ]);
+  return section(heading, renderEntries(rows));
 }
 
 function renderExitCodes(): string {
@@ -91,6 +112,11 @@ function renderExitCodes(): string {
 
 function section(heading: string, body: string): string {
   return `${heading}:\n${body}`;
+}
+
+/** Terms on lines of their own, their meanings below them. */
+function renderEntries(rows: readonly (readonly [term: string, meaning: string])[]): string {
+  return rows.map(([term, meaning]) => `  ${term}\n${wrap(meaning, 6)}`).join("\n");
 }
 
 /** Terms in one column, their meanings wrapped in another. */

@@ -63,7 +63,7 @@ describe("faults", () => {
     assert.ok(parsed.kind === "no-command");
     assert.match(
       parsed.fault ?? "",
-      /^"statsu" is not a command; did you mean status\?\nCommands: start, check, status\./,
+      /^"statsu" is not a command; did you mean status\?\nCommands: start, check, status, nginx\./,
     );
   });
 

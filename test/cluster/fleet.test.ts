@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { io as connect } from "socket.io-client";
 import { runProgram } from "../support/cli-process.js";
 import { cleanEnvironment, fixturePath, killIfThere, listDescendants, pause, waitUntilGone } from "../support/host.js";
+import { isNginxMissing } from "../support/nginx.js";
 import { skipOrFail } from "../support/prerequisite.js";
 import { missingRedis, redisPath } from "../support/redis/local-redis.js";
 
@@ -47,6 +48,18 @@ class Fleet implements AsyncDisposable {
       const found = [...this.stdout.matchAll(/^ {2}host \d+ {2}(\S+)$/gm)].map(([, address]) => String(address));
       this.#pids = listDescendants(this.process.pid ?? 0);
       if (found.length === count) return found;
+      assert.ok(performance.now() < deadlineMs && this.process.exitCode === null, `${this.stdout}\n${this.stderr}`);
+      await pause(20);
+    }
+  }
+
+  /** The first group of the pattern, once it is said. */
+  async find(pattern: RegExp): Promise<string> {
+    const deadlineMs = performance.now() + patienceMs;
+    for (;;) {
+      const [, found] = pattern.exec(this.stdout) ?? [];
+      this.#pids = listDescendants(this.process.pid ?? 0);
+      if (found !== undefined) return found;
       assert.ok(performance.now() < deadlineMs && this.process.exitCode === null, `${this.stdout}\n${this.stderr}`);
       await pause(20);
     }
@@ -102,6 +115,22 @@ describe("npm run fleet", { timeout: 120_000 }, () => {
     assert.match(fleet.stdout, /^host 2 \| .*Ready at/m);
     fleet.process.kill("SIGINT");
     assert.equal(await fleet.waitForEnd(), 0);
+  });
+
+  test("puts nginx in front, follows its log, and ends it too", async (t) => {
+    if (redisPath === undefined) return skipOrFail(t, missingRedis);
+    if (isNginxMissing(t)) return;
+    const app = fixturePath("fleet/fleet-app.mjs");
+    await using fleet = new Fleet(["--nginx", "--hosts", "2", "--workers", "1", "--app", app]);
+    await fleet.addresses(2);
+    const url = await fleet.find(/^ {2}nginx {3}(http\S+)$/m);
+    const [one, other] = [await talk(url, url), await talk(url, url)];
+    // The speakers of both are the first of two new sessions, and the hosts get those in turn.
+    assert.deepEqual([one, other].sort(), ["h001", "h001"]);
+    await fleet.find(/^(nginx {2}\| 127\.0\.0\.1 .*"GET \/socket\.io\/" 101 .*)$/m);
+    fleet.process.kill("SIGINT");
+    assert.equal(await fleet.waitForEnd(), 0);
+    assert.equal(fleet.stderr, "");
   });
 
   test("ends all of them with 1, and says why, when one ends by itself", async (t) => {

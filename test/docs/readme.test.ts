@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
+import { nginxFlags } from "../../src/cli/nginx-flags.js";
 import { commandNames } from "../../src/cli/parse-arguments.js";
 import { configSettings } from "../../src/config/schema.js";
 import { runProgram } from "../support/cli-process.js";
@@ -17,7 +18,7 @@ const documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "nginx/README
 );
 
 /** Flags that are no settings, and those of other programs that the documents name. */
-const otherFlags = ["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms"];
+const otherFlags = ["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms", "--nginx"];
 /** Variables that are no settings: one names the config file, one is read before there is a build. */
 const otherVariables = ["SIGNALBOX_CONFIG", "SIGNALBOX_BOOTSTRAP"];
 
@@ -49,7 +50,11 @@ describe("the documents", () => {
 
     it(`${name} names flags and variables that exist`, () => {
       const flags = configSettings.map((setting) => setting.flagName);
-      assertKnown(findAll(text, /(?<![\w-])(--[a-z][a-z-]*)/g), [...flags, ...otherFlags]);
+      assertKnown(findAll(text, /(?<![\w-])(--[a-z][a-z-]*)/g), [
+        ...flags,
+        ...nginxFlags.map((flag) => flag.name),
+        ...otherFlags,
+      ]);
       const variables = configSettings.map((setting) => setting.environmentName);
       // `SIGNALBOX_*` stands for all of them.
       assertKnown(findAll(text, /(SIGNALBOX_[A-Z_]*[A-Z])/g), [...variables, ...otherVariables]);
@@ -61,12 +66,11 @@ describe("the documents", () => {
     });
 
     it(`${name} links to sections and files that are there`, () => {
-      const anchors = findAll(text, /^#+ (.+)$/gm).map((heading) => `#${slug(heading)}`);
       for (const target of findAll(text, /\]\(([^)\s]+)\)/g)) {
         if (/^https?:/.test(target)) continue;
-        const isThere = target.startsWith("#")
-          ? anchors.includes(target)
-          : existsSync(join(projectDir, dirname(name), target));
+        const [file = "", anchor] = target.split("#");
+        const path = file === "" ? join(projectDir, name) : join(projectDir, dirname(name), file);
+        const isThere = existsSync(path) && (anchor === undefined || findAnchors(path).includes(anchor));
         assert.ok(isThere, `${name} links to ${target}`);
       }
     });
@@ -87,6 +91,10 @@ describe("the documents", () => {
     assert.deepEqual(findAll(table, /^\| `(\w+)/gm).sort(), members.sort());
   });
 });
+
+function findAnchors(path: string): string[] {
+  return findAll(readFileSync(path, "utf8"), /^#+ (.+)$/gm).map((heading) => slug(heading));
+}
 
 /** As GitHub makes the anchor of a heading. */
 function slug(heading: string): string {

@@ -8,9 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { io as connectClient, type ManagerOptions, type SocketOptions } from "socket.io-client";
-import { runProgram } from "../support/cli-process.js";
 import { fetchText, fixturePath, projectDir, startHost, type TestHost } from "../support/host.js";
-import { missingNginx, nginxPath, startNginx } from "../support/nginx.js";
+import { isNginxMissing, makeCertificate, Nginx } from "../support/nginx.js";
 import { findProgram, skipOrFail } from "../support/prerequisite.js";
 
 const app = fixturePath("echo-app.mjs");
@@ -21,9 +20,6 @@ const patienceMs = 15_000;
 const clientsOfEachKind = 4;
 
 type ClientOptions = Partial<ManagerOptions & SocketOptions>;
-
-/** What a client writes itself, nginx replaces. */
-const extraHeaders = { "X-Forwarded-For": "203.0.113.1" };
 
 /** How clients come: the way they are told to, and the transport they must have in the end. */
 const ways: readonly { options: ClientOptions; transport: string }[] = [
@@ -41,6 +37,9 @@ function changeConf(changes: Readonly<Record<string, string>>): string {
   }
   return conf;
 }
+
+/** What a client writes itself, nginx replaces. */
+const extraHeaders = { "X-Forwarded-For": "203.0.113.1" };
 
 interface Who {
   readonly worker: number;
@@ -96,13 +95,12 @@ async function countHandedOff(host: TestHost): Promise<number> {
 }
 
 test("the shipped configuration carries polling, upgrade, WebSocket and uploads", { timeout: 120_000 }, async (t) => {
-  if (nginxPath === undefined) return skipOrFail(t, missingNginx);
+  if (isNginxMissing(t)) return;
   await using host = await startHost({ app, workers: 2 });
-  const { nginx, port } = await startNginx((free) =>
-    changeConf({ "listen 80;": `listen 127.0.0.1:${free};`, "127.0.0.1:3000": `127.0.0.1:${host.port}` }),
+  await using nginx = await Nginx.start((port) =>
+    changeConf({ "listen 80;": `listen 127.0.0.1:${port};`, "127.0.0.1:3000": `127.0.0.1:${host.port}` }),
   );
-  await using _nginx = nginx;
-  const url = `http://127.0.0.1:${port}`;
+  const { url } = nginx;
 
   assert.deepEqual([...(await checkClients(url))].sort(), [0, 1], "both workers have clients");
 
@@ -123,25 +121,19 @@ test("the shipped configuration carries polling, upgrade, WebSocket and uploads"
 });
 
 test("with the README's lines for TLS and a Unix socket it does the same", { timeout: 120_000 }, async (t) => {
-  if (nginxPath === undefined) return skipOrFail(t, missingNginx);
+  if (isNginxMissing(t)) return;
   if (findProgram("openssl") === undefined) return skipOrFail(t, "openssl is not installed; it makes the certificate");
   const directory = mkdtempSync(join(tmpdir(), "sbx-tls-"));
   try {
-    const [key, certificate] = [join(directory, "key.pem"), join(directory, "certificate.pem")];
-    const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split(
-      " ",
-    );
-    const made = await runProgram("openssl", [...args, "-keyout", key, "-out", certificate]);
-    assert.equal(made.code, 0, made.stderr);
-
+    const { certificatePath, keyPath } = await makeCertificate(directory);
     const socketPath = join(directory, "http.sock");
     await using _host = await startHost({ app, workers: 2, env: { SIGNALBOX_LISTEN: socketPath } });
     const tlsLines = /```nginx\n([\s\S]*?)```/.exec(shippedReadme)?.[1] ?? "";
-    const { nginx, port } = await startNginx((free) => {
+    await using nginx = await Nginx.start((port) => {
       const changes = {
-        "listen 443 ssl;": `listen 127.0.0.1:${free} ssl;`,
-        "/etc/ssl/certs/example.pem": certificate,
-        "/etc/ssl/private/example.key": key,
+        "listen 443 ssl;": `listen 127.0.0.1:${port} ssl;`,
+        "/etc/ssl/certs/example.pem": certificatePath,
+        "/etc/ssl/private/example.key": keyPath,
       };
       let lines = tlsLines;
       for (const [from, to] of Object.entries(changes)) {
@@ -150,8 +142,7 @@ test("with the README's lines for TLS and a Unix socket it does the same", { tim
       }
       return changeConf({ "    listen 80;\n": lines, "server 127.0.0.1:3000;": `server unix:${socketPath};` });
     });
-    await using _nginx = nginx;
-    const url = `https://127.0.0.1:${port}`;
+    const url = `https://127.0.0.1:${nginx.port}`;
     assert.deepEqual([...(await checkClients(url, { rejectUnauthorized: false }))].sort(), [0, 1]);
     const status = await new Promise((resolve, reject) => {
       const outgoing = httpsRequest(url, { agent: false, rejectUnauthorized: false }, (response) => {
