@@ -16,7 +16,7 @@ const timeoutMs = 20_000;
 /** Where it may be: in PATH, or where only root's PATH has it. */
 const usualPlaces = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
-export interface InstalledNginx {
+interface InstalledNginx {
   readonly program: string;
   /** Undefined when it does not say. */
   readonly version: NginxVersion | undefined;

@@ -12,7 +12,7 @@ const sinceVersion = {
   http2Directive: [1, 25, 1],
 } as const satisfies Readonly<Record<string, NginxVersion>>;
 
-export type NginxFeature = keyof typeof sinceVersion;
+type NginxFeature = keyof typeof sinceVersion;
 
 /** Reads `1.22.1`; undefined for anything else. */
 export function parseVersion(text: string): NginxVersion | undefined {

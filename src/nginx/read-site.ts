@@ -22,7 +22,7 @@ export interface SiteOptions {
   readonly nginxVersion: string | undefined;
 }
 
-export type ReadSite =
+type ReadSite =
   | { readonly kind: "site"; readonly site: NginxSite }
   /** A sentence for each, all of them. */
   | { readonly kind: "faults"; readonly faults: readonly string[] };

@@ -10,7 +10,7 @@ import { renderMain } from "../../src/nginx/render-main.js";
 import { findFreePorts, runProgram } from "./cli-process.js";
 import { findProgram, skipOrFail } from "./prerequisite.js";
 
-export const nginxPath = findProgram("nginx");
+const nginxPath = findProgram("nginx");
 const missingNginx = "nginx is not installed; apt-get install nginx-light installs it";
 
 const patienceMs = 15_000;
