@@ -22,6 +22,7 @@ export async function startNginx({ program, version }, hosts, fleetDirectory, pr
   const { readSite } = await import("../dist/nginx/read-site.js");
   const { renderSite } = await import("../dist/nginx/render-site.js");
   const { renderMain } = await import("../dist/nginx/render-main.js");
+  const { listStartArguments } = await import("../dist/cli/nginx-program.js");
   const directory = path.join(fleetDirectory, "nginx");
   mkdirSync(directory);
   const configuration = path.join(directory, "nginx.conf");
@@ -45,7 +46,7 @@ export async function startNginx({ program, version }, hosts, fleetDirectory, pr
     if (read.kind === "faults") throw new Error(read.faults.join("\n"));
     writeFileSync(configuration, renderMain(renderSite({ ...read.site, accessLogPath: "access.log" })));
     // A group of its own: Ctrl-C is for the fleet, which ends nginx after the hosts.
-    const child = spawn(program, ["-p", directory, "-e", "stderr", "-c", configuration], {
+    const child = spawn(program, listStartArguments(version, directory, configuration), {
       stdio: ["ignore", "ignore", "pipe"],
       detached: true,
     });

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readErrorCode, SignalboxError } from "../errors.js";
-import { findVersion, type NginxVersion } from "../nginx/nginx-version.js";
+import { findVersion, hasFeature, type NginxVersion } from "../nginx/nginx-version.js";
 import { renderMain } from "../nginx/render-main.js";
 import { renderSite } from "../nginx/render-site.js";
 import type { NginxSite } from "../nginx/site.js";
@@ -47,12 +47,21 @@ export function checkSite(site: NginxSite, installed: InstalledNginx | undefined
       redirectFrom: site.redirectFrom === undefined ? undefined : `unix:${directory}/redirect.sock`,
       accessLogPath: "access.log",
     };
-    writeFileSync(path, renderMain(renderSite(replaced)));
-    const tested = run(installed.program, ["-t", "-p", directory, "-e", "stderr", "-c", path]);
+    // Names are looked at only where an address has several servers, as it has beside a default site.
+    const neighbour = `server {\n    listen ${replaced.listen};\n    server_name neighbour.invalid;\n    return 404;\n}\n`;
+    writeFileSync(path, renderMain(renderSite(replaced) + (site.tls === undefined ? neighbour : "")));
+    const tested = run(installed.program, ["-t", ...listStartArguments(installed.version, directory, path)]);
     if (tested?.isContent !== true) throw refuse(`nginx refuses this configuration:\n${tested?.output.trimEnd()}`);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** How nginx is started without touching what is the system's. */
+export function listStartArguments(version: NginxVersion | undefined, directory: string, configuration: string): string[] {
+  // An older one only warns that it cannot write the log that it was built with.
+  const log = version !== undefined && hasFeature(version, "errorLogOption") ? ["-e", "stderr"] : [];
+  return ["-p", directory, ...log, "-c", configuration];
 }
 
 function refuse(message: string): SignalboxError {

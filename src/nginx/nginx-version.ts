@@ -10,6 +10,8 @@ export const oldestVersion: NginxVersion = [1, 18, 0];
 const sinceVersion = {
   /** `http2 on;`. The parameter of `listen` before it has been deprecated since. */
   http2Directive: [1, 25, 1],
+  /** The command line's `-e`: where the log goes until the configuration has been read. */
+  errorLogOption: [1, 19, 5],
 } as const satisfies Readonly<Record<string, NginxVersion>>;
 
 type NginxFeature = keyof typeof sinceVersion;

@@ -1,5 +1,6 @@
 /** Checks what a configuration is to be made of; nothing gets through that could end a directive and begin another. Pure. */
 
+import { isIPv4, isIPv6 } from "node:net";
 import { isHostKey } from "../address/address.js";
 import { isOlder, type NginxVersion, oldestVersion, parseVersion } from "./nginx-version.js";
 import type { NginxSite, SiteHost } from "./site.js";
@@ -33,8 +34,8 @@ const accessLogPath = "/var/log/nginx/signalbox.log";
 /** Bytes of a Unix socket's path that Linux takes, without the final zero (unix(7)). */
 const maxSocketPathBytes = 107;
 /** Lengths are bounded, because nginx takes no word of more than 4 KiB. */
-const hostNamePattern = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?$/;
-const serverNamePattern = /^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?$/;
+const hostNamePattern = /^(?!.*\.\.)[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?$/;
+const serverNamePattern = /^(?:\*\.)?(?!.*\.\.)[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9_])?$/;
 /** None of these characters means anything to nginx within a word. */
 const filePathPattern = /^\/[A-Za-z0-9._\-/+@,=:~%]{1,1000}$/;
 const urlPathPattern = /^(?=.{1,1000}$)(?:\/[A-Za-z0-9._~-]+)+\/?$/;
@@ -91,10 +92,9 @@ function readHosts({ hosts, draining, areAddressesPaths }: SiteOptions, faults: 
 function readAddress(text: string, faults: string[]): string | undefined {
   if (text.startsWith("unix:")) return readSocketPath(text, faults);
   const [, host = "", port = ""] = /^(.+):(\d{1,5})$/s.exec(text) ?? [];
-  const isIpv6 = host.startsWith("[");
-  // The URL parser knows what a numeric address may look like.
-  const isHost = (isIpv6 || hostNamePattern.test(host)) && URL.canParse(`http://${host}/`) && !/[^\w.:[\]-]/.test(host);
-  if (isHost && isPort(port)) return text;
+  // What has digits only is meant as an address, and the system would take 1.2.3 for 1.2.0.3.
+  const isName = hostNamePattern.test(host) && !/^[\d.]+$/.test(host);
+  if ((isName || isNumeric(host)) && isPort(port)) return text;
   faults.push(`the address ${quote(text)} is not host:port, [ipv6]:port or unix:/path`);
   return undefined;
 }
@@ -132,8 +132,9 @@ function readPath(text: string, faults: string[]): string {
 function readListen(text: string | undefined, faults: string[]): string | undefined {
   if (text === undefined) return undefined;
   if (isPort(text)) return text;
-  const [, host = "", port = ""] = /^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):(\d{1,5})$/.exec(text) ?? [];
-  if (!isPort(port) || !URL.canParse(`http://${host}/`)) {
+  const [, host = "", port = ""] = /^(.+):(\d{1,5})$/s.exec(text) ?? [];
+  // nginx listens for IPv6 alone, where an address of IPv4 has no place.
+  if (!isPort(port) || !isNumeric(host) || /^\[::ffff:/i.test(host)) {
     faults.push(`--listen ${quote(text)} is not a port, address:port or [ipv6]:port`);
   }
   return text;
@@ -166,6 +167,11 @@ function readVersion(text: string | undefined, installed: NginxVersion | undefin
     faults.push(`${whose} ${version.join(".")}; the oldest supported is ${oldestVersion.join(".")}`);
   }
   return version;
+}
+
+/** An IPv4 address, or an IPv6 one in brackets. */
+function isNumeric(text: string): boolean {
+  return text.startsWith("[") ? text.endsWith("]") && !text.includes("%") && isIPv6(text.slice(1, -1)) : isIPv4(text);
 }
 
 function isPort(text: string): boolean {

@@ -99,7 +99,7 @@ function renderServers(hosts: readonly SiteHost[], parameters: string): string {
   return hosts.map(renderServer).join("\n");
 }
 
-function renderMaps({ handshakeLimit }: NginxSite): string {
+function renderMaps({ path, handshakeLimit }: NginxSite): string {
   const maps = `# A WebSocket asks for an upgrade; every other request leaves the connection to the host open.
 map $http_upgrade $signalbox_connection {
     default upgrade;
@@ -109,20 +109,23 @@ map $http_upgrade $signalbox_connection {
 # Without the query, which holds session ids: whoever reads the log could take over a session.
 log_format signalbox '$remote_addr [$time_local] "$request_method $uri" $status $body_bytes_sent $request_time $upstream_addr';`;
   if (handshakeLimit === undefined) return maps;
+  const pathPattern = path.replaceAll(".", "\\.");
   return `${maps}
 
-# Requests without a session count against the limit of their address; an empty key counts against none. Not by $arg_sid,
-# which takes SID= or the first of two for the session, where the host does not.
-map $args $signalbox_handshake_from {
-    default $binary_remote_addr;
-    "${sessionArguments}" "";
+# Requests of Socket.IO without a session count against the limit of their address; an empty key counts against none. By
+# what the host gets to read, which is not what nginx makes of it: not $arg_sid, which takes SID= or the first of two for the
+# session, and not a location, which /socket.io/../x would escape.
+map $request_uri $signalbox_handshake_from {
+    default "";
+    "~^${pathPattern}[^?]*\\?${sessionArguments}$" "";
+    "~^${pathPattern}" $binary_remote_addr;
 }
 limit_req_zone $signalbox_handshake_from zone=signalbox_handshakes:10m rate=${handshakeLimit};`;
 }
 
 /** One argument named sid that has a value, and others that no decoding makes a sid: the host takes the last of several. */
 const otherArgument = "(?!sid(?:=|&|$))[^&=%+#]*(?:=[^&#]*)?";
-const sessionArguments = `~^(?:${otherArgument}&)*sid=[A-Za-z0-9_-]+(?:&${otherArgument})*$`;
+const sessionArguments = `(?:${otherArgument}&)*sid=[A-Za-z0-9_-]+(?:&${otherArgument})*`;
 
 function renderRedirect({ serverNames }: NginxSite, listen: string): string {
   return `server {
@@ -146,7 +149,7 @@ ${lines.join("\n")}
     client_max_body_size 1m;
     # What long-polling clients send stays in memory up to here; larger bodies pass through a file.
     client_body_buffer_size 128k;
-
+${site.handshakeLimit === undefined ? "" : renderLimit(site.handshakeLimit)}
     proxy_http_version 1.1;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $signalbox_connection;
@@ -164,8 +167,9 @@ ${lines.join("\n")}
     proxy_read_timeout 60s;
     proxy_send_timeout 60s;
 
-    # A host that is down, or drains, is passed over. What may have been carried out is not sent twice: a POST goes to another
-    # host only if it was never sent. In a group of one there is no other host, only a new connection for a kept one.
+    # A host that is down, or drains, is passed over. A POST or PATCH goes to another host only if it was never sent: it may have
+    # been carried out. GET, PUT and DELETE, which HTTP allows to repeat, are repeated, also when a route of yours answers 503.
+    # In a group of one there is no other host, only a new connection for a kept one.
     proxy_next_upstream error timeout http_503;
     proxy_next_upstream_tries 3;
     proxy_next_upstream_timeout 10s;
@@ -202,18 +206,12 @@ const tlsCiphers = [
   "ECDHE-RSA-CHACHA20-POLY1305",
 ];
 
-function renderLocations({ path, hasLink, handshakeLimit }: NginxSite): string[] {
-  const limit = handshakeLimit === undefined ? "" : renderLimit(handshakeLimit);
-  const belowPath = `    # Engine.IO takes these for its own as well, but for its script.
-    location ${path} {
-${limit}        proxy_pass http://signalbox_pages;
-    }`;
+function renderLocations({ path, hasLink }: NginxSite): string[] {
   return [
     `    # Socket.IO.
     location = ${path} {
-${limit}        proxy_pass http://$signalbox_upstream;
+        proxy_pass http://$signalbox_upstream;
     }`,
-    ...(limit === "" ? [] : [belowPath]),
     hasLink
       ? `    # Servers of other regions. They prove to the host who they are; allow only their addresses if you know them.
     location = ${linkPath} {
@@ -231,9 +229,10 @@ ${limit}        proxy_pass http://$signalbox_upstream;
 }
 
 function renderLimit(rate: string): string {
-  return `        # At most as many at once as the rate has in its second or minute.
-        limit_req zone=signalbox_handshakes burst=${rate.replace(/r.*/, "")} nodelay;
-        limit_req_status 429;
+  return `
+    # New sessions: at most as many at once as the rate has in its second or minute.
+    limit_req zone=signalbox_handshakes burst=${rate.replace(/r.*/, "")} nodelay;
+    limit_req_status 429;
 `;
 }
 

@@ -64,7 +64,8 @@ export class HandOff {
 
   /** Takes a connection from the listener; the connection is this object's from now on. */
   take(connection: IncomingConnection): void {
-    if (this.#isDraining && connection.sid === undefined) {
+    // A session id of another host, or none at all, may be a parameter of a page: another host answers that, too.
+    if (this.#isDraining && !this.#isOwnSession(connection.sid)) {
       this.#refuse(connection, 503, "draining", "draining");
       return;
     }
@@ -117,6 +118,10 @@ export class HandOff {
   close(): void {
     this.startDraining();
     clearInterval(this.#sweep);
+  }
+
+  #isOwnSession(sid: string | undefined): boolean {
+    return sid !== undefined && parseAddress(sid)?.hostKey === this.#settings.hostKey;
   }
 
   #chooseSlot(connection: IncomingConnection, nowMs: number): number | undefined {

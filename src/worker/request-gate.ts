@@ -140,6 +140,8 @@ export class RequestGate {
     switch (choice.kind) {
       case "serve":
         this.#tellLoad(request, response);
+        // Whoever comes late is not to hold the drain, by a connection kept or by a body that does not end.
+        if (this.#isDraining) response.setHeader("Connection", "close");
         return false;
       case "refuse-draining":
         response.writeHead(503, { "Retry-After": String(retryAfterSeconds), Connection: "close", "Content-Length": 0 });
@@ -171,6 +173,8 @@ export class RequestGate {
       case "serve":
         return false;
       case "refuse-draining":
+        // Node has taken its own listener off: a client that is gone must not end this worker.
+        socket.on("error", () => {});
         socket.end(
           `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${retryAfterSeconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
         );

@@ -13,7 +13,7 @@ import {
   pollOnce,
   renderHandshake,
 } from "../support/engine-polling.js";
-import { fixturePath, startHost, type TestHost } from "../support/host.js";
+import { fixturePath, pause, startHost, type TestHost } from "../support/host.js";
 import { LightSocket } from "../support/light-socket.js";
 import { exchangeOnce, RawConnection, type RawResponse, renderRequest } from "../support/raw-http.js";
 
@@ -109,10 +109,49 @@ describe("a host that was told to end, with a drain hook that holds it", { timeo
     }
   });
 
-  test("ends when the hook lets it", async () => {
+  test("answers 503 to a page that has a parameter named like that of sessions", async () => {
+    for (const sid of ["foo", "h001AAxxxxxxxxxxxxxx", sessions[0]?.sid]) {
+      assertSentElsewhere(await exchangeOnce(host, renderRequest({ path: `/page?sid=${sid}` })));
+    }
+    assertSentElsewhere(await exchangeOnce(host, renderRequest({ path: `${enginePath({ sid: sessions[0]?.sid ?? "" })}&sid=` })));
+  });
+
+  test("outlives clients that are gone before they have their 503", async () => {
+    const path = `/page?sid=${sessions[0]?.sid}`;
+    for (let count = 0; count < 40; count++) {
+      const connection = await RawConnection.open(host);
+      connection.send(upgrade.toString().replace(/^GET \S+/, `GET ${path}`));
+      connection.socket.resetAndDestroy();
+      await connection.closed;
+    }
+    // The worker has had them all.
+    assertSentElsewhere(await exchangeOnce(host, renderRequest({ path })));
+    assert.equal((await host.readStatus()).workers.length, 2);
+  });
+
+  test("ends when the hook lets it, whatever a client leaves open", async () => {
     assert.equal((await host.readStatus()).state, "draining");
+    const { sid } = sessions[0] as PollingSession;
+    const endless = await RawConnection.open(host);
+    endless.send(renderRequest({ method: "POST", path: enginePath({ sid }), body: "x".repeat(10) }).subarray(0, -10));
+    assertUnknownSession(await endless.readResponse());
     writeFileSync(join(directory, "gate"), "");
     assert.deepEqual(await host.exited, { code: 0, signal: null });
+    endless.destroy();
     assert.equal(host.stderr, "");
   });
+});
+
+test("a polling client without a connection hears of the end on its next one", { timeout: 60_000 }, async () => {
+  await using host = await startHost({ app: fixturePath("echo-app.mjs"), workers: 1 });
+  const session = await openPolling(host);
+  session.connection.destroy();
+  host.process.kill("SIGTERM");
+  await host.waitForLog((record) => record.msg.startsWith("SIGTERM: no new sessions"), "the drain line");
+  // Longer than until the worker looks who is left, less than it waits for whoever does not come.
+  await pause(150);
+  const { status, body } = await pollOnce(host, session.sid);
+  assert.equal(status, 200, body.toString());
+  assert.ok(body.toString().split("\x1e").includes("1"), body.toString());
+  assert.deepEqual(await host.exited, { code: 0, signal: null });
 });

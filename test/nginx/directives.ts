@@ -63,7 +63,10 @@ export function findDirectives(directives: readonly Directive[], name: string): 
   ]);
 }
 
-/** Names of the directives in their blocks, without what follows them. */
+/** Names of the directives in their blocks, without what follows them; of a map, how many entries it has. */
 export function outline(directives: readonly Directive[]): unknown[] {
-  return directives.map(({ words, block }) => (block === undefined ? words[0] : [words[0], outline(block)]));
+  return directives.map(({ words, block }) => {
+    if (block === undefined) return words[0];
+    return [words[0], words[0] === "map" ? block.length : outline(block)];
+  });
 }

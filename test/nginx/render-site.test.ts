@@ -108,25 +108,35 @@ describe("options that are off", () => {
     assert.deepEqual(find(render({ hasLink: true })), [["proxy_pass", "http://signalbox_pages"]]);
   });
 
-  test("there is no limit on handshakes, and with --handshake-limit on every path that Engine.IO answers", () => {
+  test("there is no limit on handshakes, and with --handshake-limit for whatever path nginx makes of a request", () => {
     assert.deepEqual(findDirectives(render(), "limit_req"), []);
     const text = render({ handshakeLimit: "20r/s" });
     assert.equal(one(text, "limit_req_zone").words[3], "rate=20r/s");
-    for (const words of [["=", "/socket.io/"], ["/socket.io/"]]) {
-      const limit = one(one(text, "location", ...words).block ?? [], "limit_req");
-      assert.deepEqual(limit.words.slice(1), ["zone=signalbox_handshakes", "burst=20", "nodelay"]);
-    }
+    const site = text.find(({ words }) => words[0] === "server");
+    const limit = site?.block?.find(({ words }) => words[0] === "limit_req");
+    assert.deepEqual(limit?.words.slice(1), ["zone=signalbox_handshakes", "burst=20", "nodelay"]);
+  });
+
+  test("TLS is 1.2 or later, and its sessions are forgotten with their process", () => {
+    const text = render({ tls: ["/c", "/k"] });
+    assert.deepEqual(one(text, "ssl_protocols").words.slice(1), ["TLSv1.2", "TLSv1.3"]);
+    assert.deepEqual(one(text, "ssl_session_tickets").words.slice(1), ["off"]);
   });
 
   test("whatever the limit lets pass uncounted has a session id for Engine.IO as well", () => {
-    const map = one(render({ handshakeLimit: "20r/s" }), "map", "$args");
-    assert.equal(lookUp(map, "EIO=4&transport=polling&t=x&sid=h001AAAAAAAAAAAAAAAA"), "");
-    assert.equal(lookUp(map, "EIO=4&transport=websocket&sid=h001AAAAAAAAAAAAAAAA"), "");
+    const map = one(render({ handshakeLimit: "20r/s" }), "map", "$request_uri");
+    assert.equal(lookUp(map, "/socket.io/?EIO=4&transport=polling&t=x&sid=h001AAAAAAAAAAAAAAAA"), "");
+    assert.equal(lookUp(map, "/socket.io/?EIO=4&transport=websocket&sid=h001AAAAAAAAAAAAAAAA"), "");
+    assert.equal(lookUp(map, "/page"), "");
+    assert.equal(lookUp(map, "/socketAio/?EIO=4"), "");
+    for (const target of ["/socket.io/?EIO=4", "/socket.io/", "/socket.io/x", "/socket.io/../x?EIO=4", "/socket.io/%2e%2e/x?EIO=4"]) {
+      assert.equal(lookUp(map, target), "$binary_remote_addr", target);
+    }
     const part = fc.constantFrom("sid", "SID", "s%69d", "=", "&", "x", "EIO=4", "#", "%", "+", "h001AAAAAAAAAAAAAAAA");
     fc.assert(
       fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
         const args = parts.join("");
-        if (lookUp(map, args) !== "") return;
+        if (lookUp(map, `/socket.io/?${args}`) !== "") return;
         // As Engine.IO reads it (engine.io 6.6, `server.js`).
         const query = Object.fromEntries(new URL(`http://host/socket.io/?${args}`).searchParams.entries());
         assert.ok(query["sid"], args);

@@ -188,7 +188,9 @@ describe("while the host drains", () => {
     handOff.startDraining();
     take(sidOf(1));
     assert.equal(worker.sent.length, 1);
-    assert.match(take().answer, /^HTTP\/1\.1 503 [\s\S]*\r\nRetry-After: 1\r\n/);
+    for (const other of [undefined, sidOf(1, "else"), "abc"]) {
+      assert.match(take(other).answer, /^HTTP\/1\.1 503 [\s\S]*\r\nRetry-After: 1\r\n/);
+    }
     assert.equal(worker.sent.length, 1);
   });
 

@@ -3,12 +3,13 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { readQueryParameter } from "../../src/protocol/request-target.js";
 
-describe("the first value of a query parameter is read", () => {
+describe("the last value of a query parameter is read", () => {
   const cases: [string, string, string | undefined][] = [
-    ["first of several", "/socket.io/?sid=abc&EIO=4", "abc"],
+    ["first of several parameters", "/socket.io/?sid=abc&EIO=4", "abc"],
     ["in the middle", "/socket.io/?EIO=4&sid=abc&t=1", "abc"],
     ["last", "/socket.io/?EIO=4&sid=abc", "abc"],
-    ["given twice", "/?sid=one&sid=two", "one"],
+    ["given twice", "/?sid=one&sid=two", "two"],
+    ["given twice, the last empty", "/?sid=one&sid=", ""],
     ["empty", "/?sid=&EIO=4", ""],
     ["empty and last", "/?sid=", ""],
     ["with an equals sign inside", "/?sid=a=b&x", "a=b"],
