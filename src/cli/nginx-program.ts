@@ -58,7 +58,11 @@ export function checkSite(site: NginxSite, installed: InstalledNginx | undefined
 }
 
 /** How nginx is started without touching what is the system's. */
-export function listStartArguments(version: NginxVersion | undefined, directory: string, configuration: string): string[] {
+export function listStartArguments(
+  version: NginxVersion | undefined,
+  directory: string,
+  configuration: string,
+): string[] {
   // An older one only warns that it cannot write the log that it was built with.
   const log = version !== undefined && hasFeature(version, "errorLogOption") ? ["-e", "stderr"] : [];
   return ["-p", directory, ...log, "-c", configuration];

@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { TrustedProxies, type TrustedProxySetting } from "../address/trusted-proxies.js";
 import { ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
-import type { Peer } from "../protocol/peer.js";
+import type { Peer, UnnamedPeer } from "../protocol/peer.js";
 import { readProxyHeader } from "./proxy-protocol.js";
 import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
@@ -23,8 +23,8 @@ export interface IncomingConnection {
   readonly received: Buffer;
   readonly sid: string | undefined;
   readonly isHandshake: boolean;
-  /** Whose connection it is, where a proxy has said so by the PROXY protocol. */
-  readonly client: Peer | undefined;
+  /** Whose connection it is, where a proxy has said so by the PROXY protocol, or has said that it cannot tell. */
+  readonly client: Peer | UnnamedPeer | undefined;
 }
 
 export type ListenAddress =
@@ -49,7 +49,7 @@ interface PendingHead {
   received: Buffer | undefined;
   /** The peer is a proxy whose header has not come in full. */
   isProxyHeaderAwaited: boolean;
-  client: Peer | undefined;
+  client: IncomingConnection["client"];
 }
 
 export class Listener {

@@ -4,13 +4,13 @@
  */
 
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
-import type { Peer } from "../protocol/peer.js";
+import { type Peer, type UnnamedPeer, unnamedPeer } from "../protocol/peer.js";
 
 /** What the bytes received so far amount to. */
 export type ProxyVerdict =
   | { readonly kind: "incomplete" }
-  /** `client` is undefined where the header names none: the connection is the proxy's own, or of a kind without addresses. */
-  | { readonly kind: "complete"; readonly length: number; readonly client: Peer | undefined }
+  /** `client` is undefined where the connection is the proxy's own, and unnamed where it is of a kind without addresses. */
+  | { readonly kind: "complete"; readonly length: number; readonly client: Peer | UnnamedPeer | undefined }
   | { readonly kind: "refuse"; readonly reason: ProxyFault };
 
 export type ProxyFault = "proxy-header-missing" | "proxy-header-malformed";
@@ -48,7 +48,7 @@ function readText(received: Buffer): ProxyVerdict {
   if (received[lineFeed - 1] !== 0x0d) return malformed;
   const length = lineFeed + 1;
   const words = received.toString("latin1", textBeginning.length, lineFeed - 1).split(" ");
-  if (words[0] === "UNKNOWN") return { kind: "complete", length, client: undefined };
+  if (words[0] === "UNKNOWN") return { kind: "complete", length, client: unnamedPeer };
   const [protocol, source = "", destination = "", sourcePort = "", destinationPort = "", ...more] = words;
   const isAddress = protocol === "TCP4" ? isIPv4 : protocol === "TCP6" ? isPlainIPv6 : undefined;
   if (isAddress === undefined || !isAddress(source) || !isAddress(destination) || more.length > 0) return malformed;
@@ -103,12 +103,12 @@ function readBinary(received: Buffer): ProxyVerdict {
 }
 
 /** Of the combinations that are no TCP connection the receiver may take the address or leave it (§2.2). */
-function readBinaryClient(received: Buffer, kind: number): Peer | undefined {
+function readBinaryClient(received: Buffer, kind: number): Peer | UnnamedPeer {
   const at = binaryHeadLength;
   if (kind === tcpOverIPv4) {
     return { address: received.subarray(at, at + 4).join("."), port: received.readUInt16BE(at + 8) };
   }
-  if (kind !== tcpOverIPv6) return undefined;
+  if (kind !== tcpOverIPv6) return unnamedPeer;
   const groups = Array.from({ length: 8 }, (_, index) => received.readUInt16BE(at + 2 * index).toString(16));
   return { address: shorten(groups.join(":")), port: received.readUInt16BE(at + 32) };
 }

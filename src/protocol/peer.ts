@@ -6,6 +6,10 @@ export interface Peer {
   readonly port: number;
 }
 
+/** A proxy has begun the connection with a header that names nobody. */
+export const unnamedPeer = "unnamed";
+export type UnnamedPeer = typeof unnamedPeer;
+
 /** Checks what came with a connection at the wall; undefined for everything else. */
 export function parsePeer(raw: unknown): Peer | undefined {
   if (typeof raw !== "object" || raw === null || !("address" in raw) || !("port" in raw)) return undefined;

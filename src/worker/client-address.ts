@@ -12,15 +12,20 @@ export function encodePeer(socket: Socket): string {
   return socket.remoteAddress === undefined ? "" : `${socket.remoteAddress}|${socket.remotePort ?? 0}`;
 }
 
-/** Removes the header from a request and returns its value; undefined when it was not there. */
+/** Removes the header of that address from a request and returns its value; undefined when it was not there. */
 export function takePeerHeader(request: IncomingMessage): string | undefined {
   const value = request.headers[peerHeader];
-  if (value === undefined) return undefined;
-  delete request.headers[peerHeader];
-  for (let index = request.rawHeaders.length - 2; index >= 0; index -= 2) {
-    if (request.rawHeaders[index]?.toLowerCase() === peerHeader) request.rawHeaders.splice(index, 2);
-  }
+  removeHeader(request, peerHeader);
   return Array.isArray(value) ? value[0] : value;
+}
+
+/** Takes a header, named in lower case, off a request as if it had never been there. */
+export function removeHeader(request: IncomingMessage, name: string): void {
+  if (request.headers[name] === undefined) return;
+  delete request.headers[name];
+  for (let index = request.rawHeaders.length - 2; index >= 0; index -= 2) {
+    if (request.rawHeaders[index]?.toLowerCase() === name) request.rawHeaders.splice(index, 2);
+  }
 }
 
 /** Reads what `encodePeer` wrote; undefined for a Unix socket. */

@@ -6,9 +6,9 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { parsePeer } from "../protocol/peer.js";
+import { parsePeer, unnamedPeer } from "../protocol/peer.js";
 import type { Sibling, WorkerCounts } from "../protocol/worker-messages.js";
-import { applyPeer, decodePeer, takePeerHeader } from "./client-address.js";
+import { applyPeer, decodePeer, removeHeader, takePeerHeader } from "./client-address.js";
 import { chooseForward, type ForwardChoice, isHandshake } from "./forward-choice.js";
 import { loadHeader, SiblingForwarder } from "./sibling-forwarder.js";
 import { SiblingLoads } from "./sibling-loads.js";
@@ -42,6 +42,8 @@ export class RequestGate {
   readonly #forwarder = new SiblingForwarder(() => this.counts.forwardFailures++);
   readonly #siblingLoads = new SiblingLoads();
   readonly #handedOff = new WeakSet<object>();
+  /** Connections through a proxy that does not say for whom, and does not read HTTP: the client has written the headers. */
+  readonly #unnamed = new WeakSet<object>();
   readonly #stateBySocket = new WeakMap<object, ConnectionState>();
   #siblings: ReadonlyMap<number, Sibling> = new Map();
   #isDraining = false;
@@ -52,7 +54,9 @@ export class RequestGate {
     process.prependListener("message", (message: unknown, handle: unknown) => {
       if (!(handle instanceof Socket)) return;
       this.#handedOff.add(handle);
-      const client = parsePeer((message as { client?: unknown } | null)?.client);
+      const said = (message as { client?: unknown } | null)?.client;
+      if (said === unnamedPeer) this.#unnamed.add(handle);
+      const client = parsePeer(said);
       if (client !== undefined) applyPeer(handle, client);
     });
   }
@@ -113,6 +117,7 @@ export class RequestGate {
       // A private connection carries requests of one client connection only, so once per connection is enough.
       if (peer !== undefined && state.requests === 1) applyPeer(request.socket, peer);
     }
+    if (this.#unnamed.has(request.socket)) removeHeader(request, "x-forwarded-for");
     const nowMs = performance.now();
     const choice = chooseForward({
       target: request.url ?? "/",

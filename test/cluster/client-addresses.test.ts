@@ -136,6 +136,18 @@ describe("the PROXY protocol", { timeout: 60_000 }, () => {
     }
   });
 
+  test("of a header that names nobody, X-Forwarded-For is the client's own and not looked at", async () => {
+    const connection = await openProxied("PROXY UNKNOWN\r\n");
+    const workers = new Set<number>();
+    for (let index = 0; index < 4; index++) {
+      const who = await (await openFor(connection, "203.0.113.1")).who();
+      workers.add(who.worker);
+      assert.equal(who.address, trusted);
+    }
+    assert.equal(workers.size, 2, "forwarded to a sibling it is no more believed");
+    connection.destroy();
+  });
+
   test("its address is the peer whose X-Forwarded-For is judged", async () => {
     const direct = await openProxied(line(client));
     assert.equal((await (await openFor(direct, "203.0.113.1")).who()).address, client, "no proxy, so not believed");

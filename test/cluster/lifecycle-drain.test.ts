@@ -113,7 +113,9 @@ describe("a host that was told to end, with a drain hook that holds it", { timeo
     for (const sid of ["foo", "h001AAxxxxxxxxxxxxxx", sessions[0]?.sid]) {
       assertSentElsewhere(await exchangeOnce(host, renderRequest({ path: `/page?sid=${sid}` })));
     }
-    assertSentElsewhere(await exchangeOnce(host, renderRequest({ path: `${enginePath({ sid: sessions[0]?.sid ?? "" })}&sid=` })));
+    assertSentElsewhere(
+      await exchangeOnce(host, renderRequest({ path: `${enginePath({ sid: sessions[0]?.sid ?? "" })}&sid=` })),
+    );
   });
 
   test("outlives clients that are gone before they have their 503", async () => {

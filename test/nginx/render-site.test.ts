@@ -129,7 +129,13 @@ describe("options that are off", () => {
     assert.equal(lookUp(map, "/socket.io/?EIO=4&transport=websocket&sid=h001AAAAAAAAAAAAAAAA"), "");
     assert.equal(lookUp(map, "/page"), "");
     assert.equal(lookUp(map, "/socketAio/?EIO=4"), "");
-    for (const target of ["/socket.io/?EIO=4", "/socket.io/", "/socket.io/x", "/socket.io/../x?EIO=4", "/socket.io/%2e%2e/x?EIO=4"]) {
+    for (const target of [
+      "/socket.io/?EIO=4",
+      "/socket.io/",
+      "/socket.io/x",
+      "/socket.io/../x?EIO=4",
+      "/socket.io/%2e%2e/x?EIO=4",
+    ]) {
       assert.equal(lookUp(map, target), "$binary_remote_addr", target);
     }
     const part = fc.constantFrom("sid", "SID", "s%69d", "=", "&", "x", "EIO=4", "#", "%", "+", "h001AAAAAAAAAAAAAAAA");

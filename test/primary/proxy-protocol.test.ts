@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type ProxyVerdict, readProxyHeader } from "../../src/primary/proxy-protocol.js";
+import { unnamedPeer } from "../../src/protocol/peer.js";
 import { renderProxyBinary } from "../support/proxy-header.js";
 
 const request = Buffer.from("GET / HTTP/1.1\r\n\r\n");
@@ -15,11 +16,8 @@ const unixBlock = Buffer.alloc(216);
 const vector = Buffer.from([0x04, 0, 2, 1, 2]);
 
 function complete(header: Buffer, client?: string): ProxyVerdict {
-  return {
-    kind: "complete",
-    length: header.length,
-    client: client === undefined ? undefined : { address: client, port: 56_324 },
-  };
+  const isAddress = client !== undefined && client !== unnamedPeer;
+  return { kind: "complete", length: header.length, client: isAddress ? { address: client, port: 56_324 } : client };
 }
 
 const good: [string, string | Buffer, string | undefined][] = [
@@ -30,11 +28,11 @@ const good: [string, string | Buffer, string | undefined][] = [
     "PROXY TCP6 2001:0DB8:0000:0000:0000:0000:0000:0007 2001:db8::1 56324 443\r\n",
     "2001:db8::7",
   ],
-  ["version 1, UNKNOWN", "PROXY UNKNOWN\r\n", undefined],
+  ["version 1, UNKNOWN", "PROXY UNKNOWN\r\n", unnamedPeer],
   [
     "version 1, UNKNOWN at its longest",
     `PROXY UNKNOWN ${"ffff:".repeat(7)}ffff ${"ffff:".repeat(7)}ffff 65535 65535\r\n`,
-    undefined,
+    unnamedPeer,
   ],
   ["version 2, TCP over IPv4", renderProxyBinary({ kind: 0x11, block: ipv4Block }), "192.0.2.7"],
   ["version 2, TCP over IPv6", renderProxyBinary({ kind: 0x21, block: ipv6Block }), "2001:db8::7"],
@@ -51,9 +49,9 @@ const good: [string, string | Buffer, string | undefined][] = [
   ["version 2, LOCAL", renderProxyBinary({ command: 0x20, kind: 0, block: Buffer.alloc(0) }), undefined],
   ["version 2, LOCAL with addresses", renderProxyBinary({ command: 0x20, kind: 0x11, block: ipv4Block }), undefined],
   ["version 2, LOCAL of a family to come", renderProxyBinary({ command: 0x20, kind: 0xff, block: vector }), undefined],
-  ["version 2, UNSPEC", renderProxyBinary({ kind: 0, block: vector }), undefined],
-  ["version 2, UDP", renderProxyBinary({ kind: 0x12, block: ipv4Block }), undefined],
-  ["version 2, a Unix socket", renderProxyBinary({ kind: 0x31, block: unixBlock }), undefined],
+  ["version 2, UNSPEC", renderProxyBinary({ kind: 0, block: vector }), unnamedPeer],
+  ["version 2, UDP", renderProxyBinary({ kind: 0x12, block: ipv4Block }), unnamedPeer],
+  ["version 2, a Unix socket", renderProxyBinary({ kind: 0x31, block: unixBlock }), unnamedPeer],
 ];
 
 for (const [what, header, client] of good) {
@@ -147,7 +145,7 @@ test("every client that a proxy can name is read from both versions alike", () =
     fc.property(fc.ipV6(), fc.integer({ min: 0, max: 65_535 }), (address, port) => {
       const text = readProxyHeader(Buffer.from(`PROXY TCP6 ${address} ::1 ${port} 1\r\n`));
       assert.equal(text.kind, "complete");
-      if (text.kind !== "complete" || text.client === undefined) return;
+      if (text.kind !== "complete" || typeof text.client !== "object") return;
       const groups = expand(text.client.address);
       const block = Buffer.alloc(36);
       for (const [index, group] of groups.entries()) block.writeUInt16BE(group, index * 2);

@@ -99,6 +99,27 @@ test("what comes for a worker in one turn leaves in one write", async () => {
   assert.ok(take.mock.callCount() <= 5, `${take.mock.callCount()} writes`);
 });
 
+test("a worker that says much is not read to the end before another is heard", async () => {
+  await ports.listen(socketPath);
+  const [much, little, receiver] = [await joinAs("hostAA"), await joinAs("hostAB"), await joinAs("hostAC")];
+  /** Lengths of what is read since the first long piece, in whose turn the other worker speaks. */
+  const order: number[] = [];
+  const { core } = ports;
+  const receive = core.received.bind(core);
+  mock.method(core, "received", (id: number, chunk: Buffer, nowMs: number) => {
+    if (order.length > 0 || chunk.length > 1_000) order.push(chunk.length);
+    if (order.length === 1) little.send(encodeBroadcast({ body: "x" }));
+    // More than a turn may take.
+    const endMs = performance.now() + 15;
+    while (performance.now() < endMs);
+    receive(id, chunk, nowMs);
+  });
+  const last = encodeBroadcast({ body: "the last" });
+  much.send(...Array.from({ length: 100 }, () => encodeBroadcast({ body: Buffer.alloc(10_000) })), last);
+  await receiver.waitFor("passed-on", ({ bytes }) => bytes.equals(last));
+  assert.ok(order.findIndex((length) => length < 1_000) <= 2, order.join(" "));
+});
+
 test("a worker that does not read costs its outbox's bound and no more, and is told what it missed", async () => {
   await ports.listen(socketPath);
   const sender = await joinAs("hostAA");
