@@ -1,6 +1,7 @@
 /** The resolved configuration as the rest of the program sees it: plain, complete, read-only values. */
 
-export type LogFormat = "pretty" | "json";
+/** `journal`: readable lines with the priority that systemd's journal takes from their beginning. */
+export type LogFormat = "pretty" | "json" | "journal";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 export type FabricName = "routed" | "stock";
 /** Which of the two adapters of `@socket.io/redis-adapter` the fabric `stock` uses. */

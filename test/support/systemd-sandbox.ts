@@ -44,7 +44,8 @@ function explainNoSandbox(): string | undefined {
   const missing = needed.filter((name) => !existsSync(name) && findProgram(name) === undefined);
   if (missing.length > 0) return `a systemd of its own needs ${missing.join(", ")}`;
   if (findCgroup() === undefined) return "a systemd of its own needs a cgroup2 mount";
-  const script = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/r && mount -t cgroup2 cgroup2 /mnt/r && " +
+  const script =
+    "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/r && mount -t cgroup2 cgroup2 /mnt/r && " +
     "umount /mnt/r && mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r";
   const tried = spawnSync("unshare", [...namespaces, "--fork", "sh", "-c", script], { encoding: "utf8" });
   return tried.status === 0 ? undefined : `this machine has no namespaces for it: ${tried.stderr.trim()}`;
@@ -118,7 +119,10 @@ export class SystemdSandbox implements AsyncDisposable {
   }
 
   /** Runs a program inside to its end; kills it when that takes too long. */
-  async run(command: readonly string[], options: { env?: Readonly<Record<string, string>>; input?: string } = {}): Promise<Outcome> {
+  async run(
+    command: readonly string[],
+    options: { env?: Readonly<Record<string, string>>; input?: string } = {},
+  ): Promise<Outcome> {
     const startedMs = performance.now();
     const child = this.spawn(command, options);
     let stdout = "";
@@ -136,7 +140,10 @@ export class SystemdSandbox implements AsyncDisposable {
   }
 
   /** Its standard output; rejects when it does not end with 0. */
-  async check(command: readonly string[], options: { env?: Readonly<Record<string, string>>; input?: string } = {}): Promise<string> {
+  async check(
+    command: readonly string[],
+    options: { env?: Readonly<Record<string, string>>; input?: string } = {},
+  ): Promise<string> {
     const { code, stdout, stderr } = await this.run(command, options);
     if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
     return stdout;
@@ -173,7 +180,8 @@ export class SystemdSandbox implements AsyncDisposable {
 
   /** All that the journal has of a unit, what systemd says about it included, oldest first. */
   async readJournal(unit: string): Promise<JournalEntry[]> {
-    const lines = (await this.check(["journalctl", "--sync"]), await this.check(["journalctl", "-u", unit, "-o", "json"]));
+    const lines =
+      (await this.check(["journalctl", "--sync"]), await this.check(["journalctl", "-u", unit, "-o", "json"]));
     return lines
       .split("\n")
       .filter(Boolean)
