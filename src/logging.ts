@@ -71,7 +71,6 @@ function renderJournal(output: DestinationStream): DestinationStream {
 }
 
 function renderMessage(record: Record<string, unknown>, messageKey: string): string {
-  const from =
-    typeof record["worker"] === "number" ? `worker ${record["worker"]}` : record["router"] ? "router" : "primary";
+  const from = typeof record.worker === "number" ? `worker ${record.worker}` : record.router ? "router" : "primary";
   return `${from.padEnd(9)} ${String(record[messageKey])}`;
 }

@@ -24,6 +24,8 @@ async function run(argv: readonly string[]): Promise<number> {
       return exitCodes.usage;
     case "command":
       return await runCommand(parsed);
+    case "systemd-command":
+      return (await import("./systemd-command.js")).runSystemdCommand(parsed);
   }
 }
 

@@ -4,6 +4,7 @@ import { renderDefault } from "../config/render-config.js";
 import { configSettings, type Setting, settingGroups } from "../config/schema.js";
 import { exitCodeTable } from "./exit-codes.js";
 import type { CommandName } from "./parse-arguments.js";
+import { systemdFlags } from "./systemd-flags.js";
 
 const columns = 80;
 
@@ -29,6 +30,20 @@ export const commandSummaries: Readonly<Record<CommandName, { usage: string; sum
       "Asks the running host over its control socket, which is found by the same flags, variables and config file " +
       "that the host was started with. If only one host of this user runs, none are needed.",
   },
+  systemd: {
+    usage: "signalbox systemd --app PATH [flags]",
+    summary: "write the units of a service that runs the application",
+    details:
+      "Prints a service unit, a socket unit and an environment file for systemd, with the reasons for their lines: limits " +
+      "that fit the settings, the rights that a host needs and no others. The settings that are given, as flags or variables, " +
+      "are those of the service. Installs nothing.",
+  },
+};
+
+/** Flags that are no settings. */
+const ownFlagsByCommand: Readonly<Partial<Record<CommandName, readonly [string, string][]>>> = {
+  status: [["--json", "print the status as JSON"]],
+  systemd: systemdFlags.map(({ name, placeholder, meaning }) => [`${name} ${placeholder}`.trimEnd(), meaning]),
 };
 
 /** Settings that say where a host's control socket is. */
@@ -53,7 +68,7 @@ function programHelp(): string[] {
 
 function commandHelp(command: CommandName): string[] {
   const { usage, details } = commandSummaries[command];
-  const ownFlags: [string, string][] = command === "status" ? [["--json", "print the status as JSON"]] : [];
+  const ownFlags = ownFlagsByCommand[command] ?? [];
   const flags = section("Flags", renderDefinitions([...ownFlags, ["--config PATH", configMeaning], ...generalFlags]));
   const settings =
     command === "status"

@@ -2,10 +2,13 @@
 
 import { fstatSync, readFileSync } from "node:fs";
 import type { Server } from "node:net";
-import type { ListenAddress } from "./listener.js";
+
+type PassedAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string; readonly mode: number };
 
 /** Address of a server that listens on a passed descriptor; Node knows it for TCP only. */
-export function readPassedAddress(server: Server, fd: number): ListenAddress {
+export function readPassedAddress(server: Server, fd: number): PassedAddress {
   const bound = server.address();
   if (typeof bound === "object" && bound !== null) return { kind: "tcp", host: bound.address, port: bound.port };
   return { kind: "unix", path: findUnixPath(fd) ?? `descriptor ${fd}`, mode: 0 };
