@@ -6,7 +6,15 @@ import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { environmentDirectory, isSystemdHere, markerName, readOptions, run, say, unitDirectory } from "./install-parts.mjs";
+import {
+  environmentDirectory,
+  isSystemdHere,
+  markerName,
+  readOptions,
+  run,
+  say,
+  unitDirectory,
+} from "./install-parts.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -74,9 +82,11 @@ function copyPackage(prefix) {
 function listPackages() {
   const found = new Set();
   const visit = (manifestPath) => {
-    const { dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = JSON.parse(
-      fs.readFileSync(manifestPath, "utf8"),
-    );
+    const {
+      dependencies = {},
+      peerDependencies = {},
+      peerDependenciesMeta = {},
+    } = JSON.parse(fs.readFileSync(manifestPath, "utf8"));
     for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {
       const directory = createRequire(manifestPath)
         .resolve.paths(name)

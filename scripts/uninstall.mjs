@@ -3,7 +3,15 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { environmentDirectory, isSystemdHere, markerName, readOptions, run, say, unitDirectory } from "./install-parts.mjs";
+import {
+  environmentDirectory,
+  isSystemdHere,
+  markerName,
+  readOptions,
+  run,
+  say,
+  unitDirectory,
+} from "./install-parts.mjs";
 
 const usage = `Usage: node scripts/uninstall.mjs [--name NAME] [--prefix DIR] [--destdir DIR] [--purge]
 

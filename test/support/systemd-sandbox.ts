@@ -111,20 +111,15 @@ export class SystemdSandbox implements AsyncDisposable {
   }
 
   /** Starts a program inside, as root and outside of every unit. */
-  spawn(command: readonly string[], options: { env?: Readonly<Record<string, string>>; input?: string } = {}) {
+  spawn(command: readonly string[]) {
     const entry = ["-t", String(this.#pid), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"];
-    const child = spawn("nsenter", [...entry, ...command], { env: { ...environmentInside, ...options.env } });
-    child.stdin.end(options.input ?? "");
-    return child;
+    return spawn("nsenter", [...entry, ...command], { env: environmentInside });
   }
 
   /** Runs a program inside to its end; kills it when that takes too long. */
-  async run(
-    command: readonly string[],
-    options: { env?: Readonly<Record<string, string>>; input?: string } = {},
-  ): Promise<Outcome> {
+  async run(command: readonly string[]): Promise<Outcome> {
     const startedMs = performance.now();
-    const child = this.spawn(command, options);
+    const child = this.spawn(command);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -140,11 +135,8 @@ export class SystemdSandbox implements AsyncDisposable {
   }
 
   /** Its standard output; rejects when it does not end with 0. */
-  async check(
-    command: readonly string[],
-    options: { env?: Readonly<Record<string, string>>; input?: string } = {},
-  ): Promise<string> {
-    const { code, stdout, stderr } = await this.run(command, options);
+  async check(command: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(command);
     if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
     return stdout;
   }
