@@ -1,7 +1,6 @@
 /** The shipped units under a real systemd, as install.mjs puts them on a machine: start, restart, crashes, stop, journal, rights. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
@@ -10,6 +9,7 @@ import { projectInside, type SystemdSandbox, startSandbox } from "../support/sys
 
 const service = "signalbox.service";
 const url = "http://127.0.0.1:3000";
+const dropIn = "/etc/systemd/system/signalbox.service.d/test.conf";
 const drainTimeoutMs = 1_000;
 const isFull = process.env["TEST_SIZE"] === "full";
 /** What systemd tells the primary alone. */
@@ -34,6 +34,8 @@ interface Facts {
 test("under a real systemd", async (t) => {
   await using sandbox = await startSandbox(t);
   if (sandbox === undefined) return;
+  // As shipped, but for patience that a test does not have.
+  sandbox.write(dropIn, "[Service]\nWatchdogSec=3\nTimeoutAbortSec=300ms\nRestartSec=100ms\n");
   await install(sandbox);
 
   await t.test("install starts the service, which says how it is", async () => {
@@ -73,7 +75,7 @@ test("under a real systemd", async (t) => {
       assert.deepEqual([facts.home, facts.temporary], ["EACCES", []]);
       const { router, workers } = await readPids(sandbox);
       for (const pid of [router, ...workers]) {
-        const variables = readFileSync(sandbox.path(`/proc/${pid}/environ`), "utf8").split("\0");
+        const variables: string[] = readFileSync(sandbox.path(`/proc/${pid}/environ`), "utf8").split("\0");
         assert.deepEqual(
           variables.filter((line) => serviceVariables.some((name) => line.startsWith(`${name}=`))),
           [],
@@ -90,11 +92,14 @@ test("under a real systemd", async (t) => {
 
   await t.test("a restart refuses no connection: they wait", async (subtest) => {
     const load = await startLoad(sandbox);
-    for (let round = 0; round < (isFull ? 5 : 1); round++) await sandbox.check(["systemctl", "restart", service]);
+    for (let round = 0; round < (isFull ? 5 : 1); round++) {
+      await sandbox.check(["systemctl", "restart", service]);
+      await load.next(50);
+    }
     const { outcomes, slowestMs } = await load.end();
     subtest.diagnostic(`outcomes ${JSON.stringify(outcomes)}, the longest wait ${slowestMs} ms`);
     assert.equal(outcomes["ECONNREFUSED"], undefined);
-    assert.ok((outcomes["200"] ?? 0) > 10);
+    assert.ok((outcomes["200"] ?? 0) >= 100);
   });
 
   await t.test("a worker or the router that is killed is replaced, and the service stays what it is", async () => {
@@ -124,21 +129,13 @@ test("under a real systemd", async (t) => {
   });
 
   await t.test("a primary that hangs is ended by the watchdog, and started anew", async () => {
-    sandbox.write(
-      "/etc/systemd/system/signalbox.service.d/test.conf",
-      "[Service]\nWatchdogSec=1\nTimeoutAbortSec=500ms\n",
-    );
-    await sandbox.check(["systemctl", "daemon-reload"]);
-    await sandbox.check(["systemctl", "restart", service]);
     const before = await sandbox.show(service, "MainPID");
-    // Longer than the limit: it lives on because it gives signs of life.
-    await pause(2_000);
-    assert.equal(await sandbox.show(service, "MainPID"), before);
+    // Up to now it has lived longer than the limit: it gives signs of life.
+    assert.equal(await hasTimedOut(sandbox), false);
     await sandbox.check(["kill", "-STOP", before]);
     await sandbox.waitFor(service, "MainPID", (pid) => pid !== before && pid !== "0");
     await sandbox.waitFor(service, "ActiveState", (state) => state === "active");
-    const said = (await sandbox.readJournal(service)).map((entry) => entry.MESSAGE);
-    assert.ok(said.some((message) => message.includes("Watchdog timeout")));
+    assert.equal(await hasTimedOut(sandbox), true);
   });
 
   // Here belongs: systemctl reload under load, and SIGHUP.
@@ -152,10 +149,7 @@ test("under a real systemd", async (t) => {
   });
 
   await t.test("a configuration that is wrong is said, and not tried again", async () => {
-    sandbox.write(
-      "/etc/systemd/system/signalbox.service.d/test.conf",
-      "[Service]\nEnvironment=SIGNALBOX_REGION=NOT/ONE\n",
-    );
+    sandbox.write(dropIn, "[Service]\nEnvironment=SIGNALBOX_REGION=NOT/ONE\n");
     await sandbox.check(["systemctl", "daemon-reload"]);
     assert.notEqual((await sandbox.run(["systemctl", "start", service])).code, 0);
     assert.equal(await sandbox.show(service, "ActiveState"), "failed");
@@ -172,7 +166,7 @@ test("under a real systemd", async (t) => {
       ...new Set(entries.filter((entry) => entry.MESSAGE.includes(words)).map((entry) => entry.PRIORITY)),
     ];
     assert.deepEqual(
-      entries.filter((entry) => /^\{|^<\d>|\u001b/.test(entry.MESSAGE)),
+      entries.filter((entry) => /^\{|^<\d>/.test(entry.MESSAGE) || entry.MESSAGE.includes("\u001b")),
       [],
     );
     assert.deepEqual(priorities("primary   Ready at "), ["6"]);
@@ -243,24 +237,41 @@ async function waitForPids(
   throw new Error(`still ${JSON.stringify(await readPids(sandbox))}`);
 }
 
+async function hasTimedOut(sandbox: SystemdSandbox): Promise<boolean> {
+  return (await sandbox.readJournal(service)).some((entry) => entry.MESSAGE.includes("Watchdog timeout"));
+}
+
 interface LoadOutcome {
   readonly outcomes: Readonly<Record<string, number>>;
   readonly slowestMs: number;
 }
 
-/** Resolves once the first connection has been answered. */
-async function startLoad(sandbox: SystemdSandbox): Promise<{ end: () => Promise<LoadOutcome> }> {
+interface Load {
+  /** Resolves when so many more connections have been answered with 200. */
+  next: (count: number) => Promise<void>;
+  end: () => Promise<LoadOutcome>;
+}
+
+/** Connections one after another, four at a time, to the public address; resolves when 50 have been answered. */
+async function startLoad(sandbox: SystemdSandbox): Promise<Load> {
   const script = `${projectInside}/test/fixtures/systemd/connect-loop.mjs`;
   const child = sandbox.spawn(["node", script, `${url}/facts`, "4"]);
-  const lines: string[] = [];
-  const reader = createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
-  const closed = once(reader, "close");
-  await Promise.race([once(reader, "line"), closed]);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const read = async (): Promise<LoadOutcome> => {
+    const { value, done } = await lines.next();
+    assert.ok(done !== true, "the load goes on");
+    return JSON.parse(value as string) as LoadOutcome;
+  };
+  const next = async (count: number): Promise<void> => {
+    child.stdin.write(`${count}\n`);
+    await read();
+  };
+  await next(50);
   return {
+    next,
     end: async () => {
       child.stdin.end();
-      await closed;
-      return JSON.parse(lines.at(-1) ?? "") as LoadOutcome;
+      return await read();
     },
   };
 }
