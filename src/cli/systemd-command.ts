@@ -7,19 +7,11 @@ import { configPathVariable, type ResolvedConfig } from "../config/resolve-confi
 import { configSettings } from "../config/schema.js";
 import { ConfigError, describeBriefly, UsageError } from "../errors.js";
 import { readPlan } from "../systemd/read-plan.js";
-import { renderEnvironment } from "../systemd/render-environment.js";
-import { renderService } from "../systemd/render-service.js";
-import { renderSocket } from "../systemd/render-socket.js";
-import { nameFiles, type UnitPlan } from "../systemd/unit-plan.js";
+import { renderFiles, type UnitFiles } from "../systemd/unit-files.js";
+import type { UnitPlan } from "../systemd/unit-plan.js";
 import type { SystemdCommandLine } from "./parse-arguments.js";
 import { explainUnreadable, findInstallation } from "./systemd-installation.js";
-import { checkUnits, type UnitFile } from "./systemd-program.js";
-
-interface ServiceFiles {
-  readonly service: UnitFile;
-  readonly socket: UnitFile;
-  readonly environment: UnitFile;
-}
+import { checkUnits } from "./systemd-program.js";
 
 /** Throws ConfigError with every fault; with `--check`, SignalboxError when systemd finds some, and nothing is written then. */
 export function runSystemdCommand({ flags, configPath, options, faults }: SystemdCommandLine): number {
@@ -64,22 +56,13 @@ function createPlan({ config, origins }: ResolvedConfig, options: SystemdCommand
   return plan;
 }
 
-function renderFiles(plan: UnitPlan): ServiceFiles {
-  const paths = nameFiles(plan);
-  return {
-    service: { path: paths.service, text: renderService(plan) },
-    socket: { path: paths.socket, text: renderSocket(plan) },
-    environment: { path: paths.environment.replace("%i", "example"), text: renderEnvironment(plan) },
-  };
-}
-
-function print({ service, socket, environment }: ServiceFiles): void {
+function print({ service, socket, environment }: UnitFiles): void {
   const sections = [service, socket, environment].map(({ path, text }) => `# ==== ${path}\n${text}`);
   process.stdout.write(sections.join("\n"));
 }
 
 /** The environment file is somebody's own from its first day on: one that is there stays. */
-function write({ service, socket, environment }: ServiceFiles, directory: string): void {
+function write({ service, socket, environment }: UnitFiles, directory: string): void {
   try {
     mkdirSync(directory, { recursive: true });
     for (const { path, text } of [service, socket]) writeFileSync(join(directory, basename(path)), text);

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { readErrorCode, SignalboxError } from "../errors.js";
+import type { UnitFile, UnitFiles } from "../systemd/unit-files.js";
 
 const timeoutMs = 20_000;
 
@@ -12,7 +13,7 @@ const timeoutMs = 20_000;
  * Has systemd look at units, and returns what it thinks of the service's exposure, in a line.
  * @throws SignalboxError with what systemd says against them, or when there is no systemd.
  */
-export function checkUnits(units: { readonly service: UnitFile; readonly socket: UnitFile }): string {
+export function checkUnits(units: Pick<UnitFiles, "service" | "socket">): string {
   const directory = mkdtempSync(join(tmpdir(), "sbx-units-"));
   try {
     const write = ({ path, text }: UnitFile): string => {
@@ -29,11 +30,6 @@ export function checkUnits(units: { readonly service: UnitFile; readonly socket:
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-export interface UnitFile {
-  readonly path: string;
-  readonly text: string;
 }
 
 function analyze(args: readonly string[]): string {
