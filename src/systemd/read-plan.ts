@@ -65,7 +65,7 @@ export function readPlan(
   }
   if (config.runtimeDir !== undefined)
     faults.push("--runtime-dir: systemd makes a directory for the service; leave it out");
-  for (const path of installation.neededPaths.filter((needed) => isBelow(needed, privatePlaces))) {
+  for (const path of new Set(installation.neededPaths.filter((needed) => isBelow(needed, privatePlaces)))) {
     faults.push(
       `${path}: the service has a directory of its own in this place, and does not see it; put it elsewhere, such as /srv`,
     );
