@@ -1,6 +1,5 @@
 /** Makes a plan for units out of the settings, the options of the command and what is where; or says what is wrong. Pure. */
 
-import { isIPv4, isIPv6 } from "node:net";
 import type { SignalboxConfig } from "../config/config.js";
 import { deriveLimits, type UnitPlan, type UnitSocket } from "./unit-plan.js";
 import { escapeSpecifiers } from "./unit-syntax.js";
@@ -98,12 +97,13 @@ function readSocket(config: PlannedConfig, options: UnitOptions, faults: string[
   }
   if (options.socketGroup !== undefined) faults.push("--socket-group is for a Unix socket: give --listen as well");
   if (port === 0) faults.push("--port: systemd listens, and cannot pick a port; give one");
-  if (!isIPv4(host) && !isIPv6(host)) {
+  const isIPv6 = host.includes(":");
+  if (!isIPv6 && !/^\d+(\.\d+){3}$/.test(host)) {
     faults.push(
       `--host: systemd listens on addresses, and ${JSON.stringify(host)} is a name; 127.0.0.1 is this machine alone`,
     );
   }
-  return { stream: isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`, file: undefined };
+  return { stream: isIPv6 ? `[${host}]:${port}` : `${host}:${port}`, file: undefined };
 }
 
 function describeAddress({ app, listen, host, port }: PlannedConfig): [string, string][] {

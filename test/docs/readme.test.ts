@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { commandNames } from "../../src/cli/parse-arguments.js";
+import { systemdFlags } from "../../src/cli/systemd-flags.js";
 import { configSettings } from "../../src/config/schema.js";
 import { runProgram } from "../support/cli-process.js";
 import { projectDir } from "../support/host.js";
@@ -17,7 +18,10 @@ const documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "nginx/README
 );
 
 /** Flags that are no settings, and those of other programs that the documents name. */
-const otherFlags = ["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms"];
+const otherFlags = [
+  ...["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms", "--start", "--purge"],
+  ...systemdFlags.map((flag) => flag.name),
+];
 /** Variables that are no settings: one names the config file, one is read before there is a build. */
 const otherVariables = ["SIGNALBOX_CONFIG", "SIGNALBOX_BOOTSTRAP"];
 

@@ -99,7 +99,13 @@ async function checkTarball(directory: string): Promise<string> {
       "dist/worker/worker-main.js",
       "dist/demo/page/index.html",
     ],
-    ...["nginx/README.md", "nginx/one-host.conf", "systemd/README.md", "systemd/signalbox.service"],
+    ...[
+      "nginx/README.md",
+      "nginx/one-host.conf",
+      "systemd/README.md",
+      "systemd/signalbox.service",
+      "systemd/signalbox.socket",
+    ],
   ];
   assert.deepEqual(
     needed.filter((file) => !files.includes(file)),

@@ -172,9 +172,8 @@ export class SystemdSandbox implements AsyncDisposable {
 
   /** All that the journal has of a unit, what systemd says about it included, oldest first. */
   async readJournal(unit: string): Promise<JournalEntry[]> {
-    const lines =
-      (await this.check(["journalctl", "--sync"]), await this.check(["journalctl", "-u", unit, "-o", "json"]));
-    return lines
+    await this.check(["journalctl", "--sync"]);
+    return (await this.check(["journalctl", "-u", unit, "-o", "json"]))
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line) as JournalEntry);
