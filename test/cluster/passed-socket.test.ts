@@ -13,6 +13,9 @@ import { findFreePorts } from "../support/cli-process.js";
 import { cleanEnvironment, cliPath, fetchText, fixturePath, pause, TestHost, waitForPorts } from "../support/host.js";
 import { findProgram, skipOrFail } from "../support/prerequisite.js";
 
+/** A TCP socket is passed in systemd-service.test.ts as well. */
+const skip = process.env["TEST_SIZE"] === "full" ? false : "at full size";
+
 /** It becomes the host at the first connection, or the first datagram. */
 function activate(runtimeDir: string, sockets: readonly string[], wrapper: readonly string[] = []): ChildProcess {
   const settings = {
@@ -47,7 +50,7 @@ function isMissing(t: TestContext): boolean {
   return true;
 }
 
-test("a host listens on the TCP socket it is given, and says that its own address is not used", async (t) => {
+test("a host listens on the TCP socket it is given, and says that its own address is not used", { skip }, async (t) => {
   if (isMissing(t)) return;
   const port = await findFreePorts(1);
   const runtimeDir = mkdtempSync(join(tmpdir(), "sbx-"));
