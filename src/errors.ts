@@ -24,6 +24,7 @@ export type SignalboxErrorCode =
   | "SIGNALBOX_REDIS_CA_UNREADABLE"
   | "SIGNALBOX_HOST_KEY_TAKEN"
   | "SIGNALBOX_NGINX_CHECK_FAILED"
+  | "SIGNALBOX_SYSTEMD_CHECK_FAILED"
   | "SIGNALBOX_PLATFORM_UNSUPPORTED";
 
 /** Base of all errors below; `cause` carries the underlying error where there is one. */

@@ -1,8 +1,9 @@
-/** Makes the host's log: one line of JSON per record, or readable lines for a terminal. Every process writes the same file. */
+/** Makes the host's log: one line of JSON per record, or readable lines for a terminal or a journal. Every process writes the same file. */
 
 import { type DestinationStream, type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import type { LogFormat, LogLevel } from "./config/config.js";
+import { prefixPriority, priorityOfLevel } from "./journal.js";
 import { LogOutput } from "./log-output.js";
 
 export type { Logger } from "pino";
@@ -31,21 +32,45 @@ export function createLogger(options: LoggerOptions): Logger {
   const output = new LogOutput(options.fd, (count) => {
     log.warn(`${count} log records were dropped: the log was not read for a while`);
   });
-  const stream = options.format === "json" ? output : renderPretty(output, options.isColored);
+  const streams: Record<LogFormat, () => DestinationStream> = {
+    json: () => output,
+    pretty: () => renderPretty(output, options.isColored),
+    journal: () => renderJournal(output),
+  };
+  const stream = streams[options.format]();
   const log: Logger = pino({ level: options.level, base }, stream);
   return log;
 }
+
+/** Said in the message already. */
+const saidFields = "pid,hostname,worker,router,aboutWorker,hostKey,adminPort,bootMs,workerPid,routerPid,job";
 
 function renderPretty(output: DestinationStream, isColored: boolean): DestinationStream {
   const render = prettyFactory({
     colorize: isColored,
     translateTime: "SYS:HH:MM:ss.l",
-    // Said in the message already.
-    ignore: "pid,hostname,worker,router,aboutWorker,hostKey,adminPort,bootMs,workerPid,routerPid,job",
-    messageFormat: (record, messageKey) => {
-      const from = typeof record.worker === "number" ? `worker ${record.worker}` : record.router ? "router" : "primary";
-      return `${from.padEnd(9)} ${String(record[messageKey])}`;
-    },
+    ignore: saidFields,
+    messageFormat: renderMessage,
   });
   return { write: (line) => output.write(render(line)) };
+}
+
+/** The journal keeps the time and the level of each line itself. */
+function renderJournal(output: DestinationStream): DestinationStream {
+  const render = prettyFactory({
+    colorize: false,
+    ignore: `time,level,${saidFields}`,
+    messageFormat: renderMessage,
+  });
+  return {
+    write: (line) => {
+      const { level } = JSON.parse(line) as { level: number };
+      output.write(prefixPriority(render(line), priorityOfLevel(level)));
+    },
+  };
+}
+
+function renderMessage(record: Record<string, unknown>, messageKey: string): string {
+  const from = typeof record.worker === "number" ? `worker ${record.worker}` : record.router ? "router" : "primary";
+  return `${from.padEnd(9)} ${String(record[messageKey])}`;
 }

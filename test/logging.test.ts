@@ -95,7 +95,21 @@ describe("for a terminal", () => {
   });
 });
 
-for (const format of ["json", "pretty"] as const) {
+describe("for a journal", () => {
+  test("each line has its priority, says who and what, and neither when nor in which colour", () => {
+    open({ format: "journal" }).warn("careful");
+    open({ format: "journal", workerSlot: 3, isColored: true }).info("\u001b[32mgreen\u001b[0m");
+    open({ format: "journal" }).error({ err: new TypeError("bad") }, "failed");
+    const [first, second, ...stack] = readText().trimEnd().split("\n");
+    assert.equal(first, "<4>primary   careful");
+    assert.equal(second, "<6>worker 3  green");
+    assert.equal(stack[0], "<3>primary   failed");
+    assert.ok(stack.length > 3);
+    for (const line of stack) assert.match(line, /^<3>/);
+  });
+});
+
+for (const format of ["json", "pretty", "journal"] as const) {
   test(`records below the level are not written (${format})`, () => {
     const log = open({ format, level: "warn" });
     log.info("quiet");

@@ -2,7 +2,9 @@
 /** The program: arguments to command to exit code. The only place that ends the process, apart from the workers. */
 
 import { readFileSync } from "node:fs";
+import { readRuntimeEnvironment } from "../config/load-config.js";
 import { describeThrown, SignalboxError } from "../errors.js";
+import { isJournal, journalPriority, prefixPriority } from "../journal.js";
 import { chooseExitCode, exitCodes } from "./exit-codes.js";
 import { type CommandLine, parseArguments } from "./parse-arguments.js";
 import { renderHelp } from "./render-help.js";
@@ -24,6 +26,8 @@ async function run(argv: readonly string[]): Promise<number> {
       return await runCommand(parsed);
     case "nginx-command":
       return (await import("./nginx-command.js")).runNginxCommand(parsed);
+    case "systemd-command":
+      return (await import("./systemd-command.js")).runSystemdCommand(parsed);
   }
 }
 
@@ -49,7 +53,9 @@ function readVersion(): string {
 /** Prints the error, with its stack only if it is a fault of Signalbox itself, and returns its exit code. */
 function reportError(error: unknown): number {
   const isExpected = error instanceof SignalboxError;
-  process.stderr.write(`signalbox: ${isExpected ? error.message : describeThrown(error)}\n`);
+  const text = `signalbox: ${isExpected ? error.message : describeThrown(error)}\n`;
+  const isRead = isJournal(2, readRuntimeEnvironment().journalStream);
+  process.stderr.write(isRead ? prefixPriority(text, journalPriority.error) : text);
   return chooseExitCode(isExpected ? error.code : undefined);
 }
 

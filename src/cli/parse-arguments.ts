@@ -3,14 +3,15 @@
 import { chooseNearestName, renderSuggestion } from "../config/nearest-name.js";
 import { configSettings } from "../config/schema.js";
 import { type NginxCommandLine, parseNginxArguments } from "./parse-nginx-arguments.js";
+import { type SystemdFlag, type SystemdFlagName, systemdFlags } from "./systemd-flags.js";
 import { type Token, tokenize } from "./tokenize.js";
 
-export const commandNames = ["start", "check", "status", "nginx"] as const;
+export const commandNames = ["start", "check", "status", "nginx", "systemd"] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** A command that takes the settings of a host. */
 export interface CommandLine {
-  readonly command: Exclude<CommandName, "nginx">;
+  readonly command: Exclude<CommandName, "nginx" | "systemd">;
   /** Text by flag as typed, dashes included; a bare flag is "true". Unknown flags are here as well. */
   readonly flags: Readonly<Record<string, string>>;
   readonly configPath: string | undefined;
@@ -19,17 +20,25 @@ export interface CommandLine {
   readonly faults: readonly string[];
 }
 
+/** Besides the settings of a host it has flags of its own. */
+export interface SystemdCommandLine extends Pick<CommandLine, "flags" | "configPath" | "faults"> {
+  /** Text by flag, dashes included; a bare flag is "true". */
+  readonly options: Readonly<Partial<Record<SystemdFlagName, string>>>;
+}
+
 export type ParsedArguments =
   | { readonly kind: "help"; readonly command: CommandName | undefined }
   | { readonly kind: "version" }
   | { readonly kind: "no-command"; readonly fault: string | undefined }
   | ({ readonly kind: "command" } & CommandLine)
-  | ({ readonly kind: "nginx-command" } & NginxCommandLine);
+  | ({ readonly kind: "nginx-command" } & NginxCommandLine)
+  | ({ readonly kind: "systemd-command" } & SystemdCommandLine);
 
 const switches = new Set(configSettings.filter((setting) => setting.kind.isSwitch).map((setting) => setting.flagName));
 const valueFlags = [
   "--config",
   ...configSettings.map((setting) => setting.flagName).filter((name) => !switches.has(name)),
+  ...systemdFlags.filter(({ placeholder }: SystemdFlag) => placeholder !== "").map(({ name }) => name),
 ];
 
 /** Parses what follows `signalbox`. `--help` and `--version` win over every fault. */
@@ -77,7 +86,23 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   const configPath = flags["--config"];
   delete flags["--config"];
   if (configPath === "") faults.push("the flag --config needs a value");
+  if (command === "systemd") {
+    const options = takeSystemdOptions(flags, faults);
+    return { kind: "systemd-command", options, flags, configPath: configPath || undefined, faults };
+  }
   return { kind: "command", command, flags, configPath: configPath || undefined, json, faults };
+}
+
+/** Moves them out of the flags that are settings. */
+function takeSystemdOptions(flags: Record<string, string>, faults: string[]): SystemdCommandLine["options"] {
+  const options: Partial<Record<SystemdFlagName, string>> = {};
+  for (const { name } of systemdFlags) {
+    const value = flags[name];
+    delete flags[name];
+    if (value === "") faults.push(`the flag ${name} needs a value`);
+    else if (value !== undefined) options[name] = value;
+  }
+  return options;
 }
 
 /** An unknown flag takes the next word if the flag that was probably meant does; else that word would be a second fault. */

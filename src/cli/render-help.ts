@@ -5,6 +5,7 @@ import { configSettings, type Setting, settingGroups } from "../config/schema.js
 import { exitCodeTable } from "./exit-codes.js";
 import { nginxFlags } from "./nginx-flags.js";
 import type { CommandName } from "./parse-arguments.js";
+import { systemdFlags } from "./systemd-flags.js";
 
 const columns = 80;
 
@@ -38,6 +39,20 @@ export const commandSummaries: Readonly<Record<CommandName, { usage: string; sum
       "the host that its session id names, new sessions go to the hosts in turn, and a host that is down or drains is " +
       "passed over. Takes no settings.",
   },
+  systemd: {
+    usage: "signalbox systemd --app PATH [flags]",
+    summary: "write the units of a service that runs the application",
+    details:
+      "Prints a service unit, a socket unit and an environment file for systemd, with the reasons for their lines: limits " +
+      "that fit the settings, the rights that a host needs and no others. The settings that are given, as flags or variables, " +
+      "are those of the service. Installs nothing.",
+  },
+};
+
+/** Flags that are no settings. */
+const ownFlagsByCommand: Readonly<Partial<Record<CommandName, readonly [string, string][]>>> = {
+  status: [["--json", "print the status as JSON"]],
+  systemd: systemdFlags.map(({ name, placeholder, meaning }) => [`${name} ${placeholder}`.trimEnd(), meaning]),
 };
 
 /** Settings that say where a host's control socket is. */
@@ -74,7 +89,7 @@ function commandHelp(command: CommandName): string[] {
       renderExitCodes(),
     ];
   }
-  const ownFlags: [string, string][] = command === "status" ? [["--json", "print the status as JSON"]] : [];
+  const ownFlags = ownFlagsByCommand[command] ?? [];
   const flags = section("Flags", renderDefinitions([...ownFlags, ["--config PATH", configMeaning], ...generalFlags]));
   const settings =
     command === "status"

@@ -2,7 +2,7 @@
 
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadConfig, readRuntimeEnvironment } from "../config/load-config.js";
+import { loadConfig, readRuntimeEnvironment, takeServiceVariables } from "../config/load-config.js";
 import { SignalboxError } from "../errors.js";
 import type { CommandLine } from "./parse-arguments.js";
 
@@ -11,11 +11,12 @@ export async function runStartCommand({ flags, configPath, faults }: CommandLine
   refuseUnsupportedPlatform(process.platform);
   const { config } = loadConfig({ flags, configPath, argumentFaults: faults });
   const environment = readRuntimeEnvironment();
+  const service = takeServiceVariables();
   // Loaded last, so that a fault in the configuration is told without loading the rest of the program.
   const { runPrimary } = await import("../primary/primary.js");
   const { endLogs } = await import("../log-output.js");
   try {
-    const { exitCode } = await runPrimary({ config, environment, demoAppPath: findDemoApp() });
+    const { exitCode } = await runPrimary({ config, environment, service, demoAppPath: findDemoApp() });
     return exitCode;
   } finally {
     await endLogs();

@@ -2,7 +2,8 @@
 
 import type { TrustedProxySetting } from "../address/trusted-proxies.js";
 
-export type LogFormat = "pretty" | "json";
+/** `journal`: readable lines with the priority that systemd's journal takes from their beginning. */
+export type LogFormat = "pretty" | "json" | "journal";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 export type FabricName = "routed" | "stock";
 /** Which of the two adapters of `@socket.io/redis-adapter` the fabric `stock` uses. */

@@ -15,7 +15,16 @@ export interface RuntimeEnvironment {
   readonly xdgRuntimeDir: string | undefined;
   /** NO_COLOR is set: no colours in anything meant for people. */
   readonly noColor: boolean;
+  /** JOURNAL_STREAM: device and inode of the stream by which systemd's journal reads what is printed. */
+  readonly journalStream: string | undefined;
 }
+
+/** What systemd tells the one process that it starts; sd_listen_fds(3), sd_notify(3) and sd_watchdog_enabled(3) say what it means. */
+const serviceVariables = [
+  ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"],
+  ...["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"],
+] as const;
+export type ServiceVariables = { readonly [Name in (typeof serviceVariables)[number] | "PATH"]?: string | undefined };
 
 export interface LoadConfigOptions {
   /** Text by flag as typed, dashes included: `{ "--port": "3000" }`. */
@@ -55,7 +64,15 @@ export function readRuntimeEnvironment(
     runtimeDirectory: environment.RUNTIME_DIRECTORY?.split(":")[0] || undefined,
     xdgRuntimeDir: environment.XDG_RUNTIME_DIR || undefined,
     noColor: (environment.NO_COLOR ?? "") !== "",
+    journalStream: environment.JOURNAL_STREAM || undefined,
   };
+}
+
+/** Takes systemd's variables out of the environment, so that no child believes that it is the service; PATH stays in it. */
+export function takeServiceVariables(environment: Record<string, string | undefined> = process.env): ServiceVariables {
+  const taken = Object.fromEntries(serviceVariables.map((name) => [name, environment[name] || undefined]));
+  for (const name of serviceVariables) delete environment[name];
+  return { ...taken, PATH: environment.PATH };
 }
 
 function readConfigFile(path: string, givenBy: string): { values: Record<string, unknown> } | { fault: string } {

@@ -370,10 +370,12 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
   },
   logFormat: {
     group: "Logging and debugging",
-    kind: oneOf(["auto", "pretty", "json"]),
+    kind: oneOf(["auto", "pretty", "json", "journal"]),
     defaultValue: "auto",
     placeholder: "FORMAT",
-    description: "Form of the log: pretty, json, or auto, which is pretty on a terminal and json otherwise.",
+    description:
+      "Form of the log: pretty, json, journal (readable, with priorities for systemd's journal), or auto: pretty on a " +
+      "terminal, journal where systemd's journal reads it, json otherwise.",
   },
   inspect: {
     group: "Logging and debugging",

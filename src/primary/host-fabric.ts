@@ -34,6 +34,8 @@ export interface HostFabric {
   addCounts(counts: FabricCounts, before: FabricCounts | undefined): void;
   /** Why the host should get no new sessions; undefined when it should. */
   explainNotReady(nowMs: number): string | undefined;
+  /** What the workers need of it is there, or has been a moment ago; other hosts are not meant. */
+  isHealthy(nowMs: number): boolean;
   describeRouter(nowMs: number): RouterStatus | null;
   describeBus(nowMs: number): BusStatus | null;
   /** To be called when all workers have ended: they talk to each other while they drain. */
@@ -77,6 +79,10 @@ class StockFabric implements HostFabric {
   addCounts(_counts: FabricCounts, _before: FabricCounts | undefined): void {}
 
   explainNotReady(): undefined {}
+
+  isHealthy(): boolean {
+    return true;
+  }
 
   describeRouter(): null {
     return null;
@@ -173,6 +179,10 @@ class RoutedFabric implements HostFabric {
 
   explainNotReady(nowMs: number): string | undefined {
     return explainRouterAbsence(this.#supervisor.absentSinceMs, nowMs) ?? this.#bus?.state.explainNotReady(nowMs);
+  }
+
+  isHealthy(nowMs: number): boolean {
+    return explainRouterAbsence(this.#supervisor.absentSinceMs, nowMs) === undefined;
   }
 
   describeRouter(nowMs: number): RouterStatus {

@@ -4,12 +4,13 @@
  */
 
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { TrustedProxies, type TrustedProxySetting } from "../address/trusted-proxies.js";
 import { ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
 import type { Peer, UnnamedPeer } from "../protocol/peer.js";
 import { readProxyHeader } from "./proxy-protocol.js";
+import { readPassedAddress } from "./passed-socket.js";
 import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
 import { isSomebodyListening } from "./runtime-dir.js";
@@ -31,8 +32,11 @@ export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string; readonly mode: number };
 
+/** A socket that systemd made and passed as this descriptor: it outlives the host, and connections wait in it. */
+export type ListenTarget = ListenAddress | { readonly kind: "passed"; readonly fd: number };
+
 export interface ListenerSettings {
-  readonly address: ListenAddress;
+  readonly address: ListenTarget;
   readonly headTimeoutMs: number;
   readonly maxHeadBytes: number;
   readonly maxPendingConnections: number;
@@ -86,8 +90,7 @@ export class Listener {
     }
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (cause) => reject(describeListenFailure(address, cause)));
-      const options = address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
-      this.#server.listen({ ...options, backlog }, resolve);
+      this.#server.listen({ ...chooseListenOptions(address), backlog }, resolve);
     });
     this.#server.removeAllListeners("error");
     // Out of file descriptors, for one: the connection waits in the backlog, the host goes on.
@@ -96,6 +99,7 @@ export class Listener {
       () => this.#closeSlowHeads(),
       Math.max(20, this.#settings.headTimeoutMs / sweepsPerTimeout),
     );
+    if (address.kind === "passed") return readPassedAddress(this.#server, address.fd);
     if (address.kind === "unix") {
       chmodSync(address.path, address.mode);
       return address;
@@ -200,6 +204,17 @@ export class Listener {
   }
 }
 
+function chooseListenOptions(address: ListenTarget): ListenOptions & { fd?: number } {
+  switch (address.kind) {
+    case "tcp":
+      return { host: address.host, port: address.port };
+    case "unix":
+      return { path: address.path };
+    case "passed":
+      return { fd: address.fd };
+  }
+}
+
 /** Node cuts longer paths in silence and listens somewhere else. */
 function refuseLongPath(path: string): void {
   const bytes = Buffer.byteLength(path);
@@ -233,7 +248,15 @@ async function removeStaleSocket(path: string): Promise<void> {
   unlinkSync(path);
 }
 
-function describeListenFailure(address: ListenAddress, cause: Error): ListenError {
+function describeListenFailure(address: ListenTarget, cause: Error): ListenError {
+  if (address.kind === "passed") {
+    return new ListenError(
+      "SIGNALBOX_LISTEN_FAILED",
+      `cannot listen on the socket that systemd passes (descriptor ${address.fd}): ${cause.message}. The socket unit has to have ` +
+        "ListenStream= and Accept=no.",
+      { cause },
+    );
+  }
   const where = address.kind === "tcp" ? `${address.host}:${address.port}` : address.path;
   switch (readErrorCode(cause)) {
     case "EADDRINUSE":

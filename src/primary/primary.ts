@@ -3,8 +3,10 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
-import type { SignalboxConfig } from "../config/config.js";
+import type { LogFormat, SignalboxConfig } from "../config/config.js";
+import type { ServiceVariables } from "../config/load-config.js";
 import { AppStartError, type SignalboxError } from "../errors.js";
+import { isJournal } from "../journal.js";
 import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
 import type { HostState, HostStatus } from "../protocol/host-status.js";
@@ -22,14 +24,22 @@ import {
   type RuntimePaths,
   type RuntimeSurroundings,
 } from "./runtime-paths.js";
+import type { ServiceFacts } from "./service-notices.js";
+import { type PassedSocket, readPassedSocket } from "./service-variables.js";
 import { readStopSignal } from "./stop-signals.js";
 import { Supervisor } from "./supervisor.js";
 import { collectSupervisorSettings } from "./supervisor-settings.js";
+import { type ServiceNotifier, startServiceNotifier } from "./systemd-notify.js";
 import { watchFiles } from "./watch-files.js";
 
 export interface PrimaryOptions {
   readonly config: SignalboxConfig;
-  readonly environment: RuntimeSurroundings["environment"] & { readonly noColor: boolean };
+  readonly environment: RuntimeSurroundings["environment"] & {
+    readonly noColor: boolean;
+    readonly journalStream: string | undefined;
+  };
+  /** What systemd tells this process; nothing without systemd. */
+  readonly service: ServiceVariables;
   /** Module that is run when the configuration names none. */
   readonly demoAppPath: string;
 }
@@ -70,6 +80,9 @@ class Host {
   readonly #ended: Promise<PrimaryResult>;
   #end: { resolve: (result: PrimaryResult) => void; reject: (error: SignalboxError) => void } | undefined;
   #state: HostState = "starting";
+  readonly #service: ServiceVariables;
+  readonly #passedSocket: PassedSocket;
+  #notifier: ServiceNotifier | undefined;
   #address: ListenAddress;
   #adminPort = 0;
   #firstSignalMs: number | undefined;
@@ -91,7 +104,8 @@ class Host {
       pid: process.pid,
     });
     const isTerminal = process.stdout.isTTY === true;
-    const format = config.logFormat === "auto" ? (isTerminal ? "pretty" : "json") : config.logFormat;
+    const readableFormat = isJournal(1, options.environment.journalStream) ? "journal" : isTerminal ? "pretty" : "json";
+    const format = config.logFormat === "auto" ? readableFormat : config.logFormat;
     const isColored = isTerminal && !options.environment.noColor;
     this.#log = createLogger({ level: config.logLevel, format, fd: 1, isColored });
     this.#handOff = new HandOff(
@@ -102,7 +116,11 @@ class Host {
       config.listen === undefined
         ? { kind: "tcp", host: config.host, port: config.port }
         : { kind: "unix", path: config.listen, mode: config.listenMode };
-    this.#listener = new Listener({ ...config, address: this.#address }, this.#metrics, (connection) =>
+    this.#service = options.service;
+    this.#passedSocket = readPassedSocket(options.service, process.pid);
+    const { fd } = this.#passedSocket;
+    const target = fd === undefined ? this.#address : ({ kind: "passed", fd } as const);
+    this.#listener = new Listener({ ...config, address: target }, this.#metrics, (connection) =>
       this.#handOff.take(connection),
     );
     this.#fabric = createHostFabric(config.fabric, {
@@ -136,11 +154,20 @@ class Host {
 
   async #start(): Promise<void> {
     this.#handleSignals();
+    if (this.#passedSocket.warning !== undefined) this.#log.warn(this.#passedSocket.warning);
+    this.#notifier = startServiceNotifier(this.#service, () => this.#readServiceFacts(), this.#log);
+    this.#closers.push(() => this.#notifier?.close());
     this.#closers.push(await prepareRuntimeDir(this.#paths, process.getuid?.() ?? 0));
     this.#adminPort = await this.#admin.listenOnPort(this.#config.adminPort);
     this.#closers.push(() => this.#admin.close());
     await this.#admin.listenOnSocket(this.#paths.controlSocketPath);
     this.#address = await this.#listener.listen();
+    if (this.#passedSocket.fd !== undefined) {
+      const where = renderAddress(this.#address);
+      this.#log.info(
+        `Listens at ${where}, a socket passed by systemd; the settings host, port and listen only name the host`,
+      );
+    }
     this.#closers.push(() => this.#listener.close());
     this.#closers.push(() => this.#handOff.close());
     this.#closers.push(() => this.#fabric.kill());
@@ -154,7 +181,7 @@ class Host {
     this.#log.info(`Signalbox ${readVersion()} starts ${what} on ${count(this.#supervisor.slots.length, "worker")}`);
   }
 
-  #createSupervisor(format: "pretty" | "json", isColored: boolean): Supervisor {
+  #createSupervisor(format: LogFormat, isColored: boolean): Supervisor {
     const supervisor = new Supervisor(
       collectSupervisorSettings({
         config: this.#config,
@@ -183,6 +210,7 @@ class Host {
   /** Once all workers of the start are ready: one line that says where to look. */
   #announceReady(): void {
     if (this.#state === "starting") this.#state = "running";
+    this.#notifier?.update();
     const ready = this.#supervisor.countReady();
     if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined || this.#isAnnounced) return;
     this.#isAnnounced = true;
@@ -226,7 +254,8 @@ class Host {
     }, drainTimeoutMs + killGraceMs);
     this.#closers.push(() => clearTimeout(deadline));
     this.#state = "draining";
-    const sessions = this.#supervisor.records.reduce((sum, record) => sum + record.sessions, 0);
+    this.#notifier?.update();
+    const sessions = this.#countSessions();
     this.#log.info(`${signal}: no new sessions; closing ${count(sessions, "session")} within ${drainTimeoutMs} ms`);
     // The listener stays: sessions are served until they are closed, and who comes for a new one hears 503 and not nothing.
     this.#handOff.startDraining();
@@ -253,6 +282,22 @@ class Host {
     if (this.#state === "draining" || this.#state === "closed") return "draining";
     if (this.#supervisor.countReady() === 0) return "no worker is ready";
     return this.#fabric.explainNotReady(performance.now());
+  }
+
+  #countSessions(): number {
+    return this.#supervisor.records.reduce((sum, record) => sum + record.sessions, 0);
+  }
+
+  #readServiceFacts(): ServiceFacts {
+    return {
+      state: this.#state,
+      workers: this.#supervisor.slots.length,
+      readyWorkers: this.#supervisor.countReady(),
+      sessions: this.#countSessions(),
+      notReadyReason: this.#explainNotReady(),
+      // While it stops, the router ends after the workers: nothing is wrong with that.
+      isHealthy: this.#state === "draining" || this.#fabric.isHealthy(performance.now()),
+    };
   }
 
   async #readStatus(): Promise<HostStatus> {

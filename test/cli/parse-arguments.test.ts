@@ -35,6 +35,30 @@ describe("command lines that are understood", () => {
   }
 });
 
+describe("signalbox systemd", () => {
+  function parseSystemd(argv: string) {
+    const parsed = parseArguments(argv.split(" "));
+    assert.ok(parsed.kind === "systemd-command");
+    return parsed;
+  }
+
+  test("its own flags are kept apart from the settings", () => {
+    const { options, flags, configPath, faults } = parseSystemd(
+      "systemd app.js --name chat --port 80 --check --config a.json",
+    );
+    assert.deepEqual(options, { "--name": "chat", "--check": "true" });
+    assert.deepEqual(flags, { "--app": "app.js", "--port": "80" });
+    assert.deepEqual([configPath, faults], ["a.json", []]);
+  });
+
+  test("a flag without its value is a fault", () => {
+    assert.deepEqual(parseSystemd("systemd --name --out=").faults, [
+      "the flag --name needs a value",
+      "the flag --out needs a value",
+    ]);
+  });
+});
+
 describe("help and version", () => {
   test("--help after a command asks for that command's help, and wins over every fault", () => {
     assert.deepEqual(parseArguments(["start", "--nonsense", "--port", "--help"]), { kind: "help", command: "start" });
@@ -63,7 +87,7 @@ describe("faults", () => {
     assert.ok(parsed.kind === "no-command");
     assert.match(
       parsed.fault ?? "",
-      /^"statsu" is not a command; did you mean status\?\nCommands: start, check, status, nginx\./,
+      /^"statsu" is not a command; did you mean status\?\nCommands: start, check, status, nginx, systemd\./,
     );
   });
 

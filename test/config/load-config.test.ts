@@ -107,16 +107,22 @@ describe("relative paths", () => {
 
 describe("the variables of others", () => {
   test("the first directory of systemd, the directory of the login session and NO_COLOR are read", () => {
-    const environment = { RUNTIME_DIRECTORY: "/run/a:/run/b", XDG_RUNTIME_DIR: "/run/user/1", NO_COLOR: "1" };
+    const environment = {
+      RUNTIME_DIRECTORY: "/run/a:/run/b",
+      XDG_RUNTIME_DIR: "/run/user/1",
+      NO_COLOR: "1",
+      JOURNAL_STREAM: "8:9",
+    };
     assert.deepEqual(readRuntimeEnvironment(environment), {
       runtimeDirectory: "/run/a",
       xdgRuntimeDir: "/run/user/1",
       noColor: true,
+      journalStream: "8:9",
     });
   });
 
   test("what is empty or missing is not set", () => {
-    const nothing = { runtimeDirectory: undefined, xdgRuntimeDir: undefined, noColor: false };
+    const nothing = { runtimeDirectory: undefined, xdgRuntimeDir: undefined, noColor: false, journalStream: undefined };
     assert.deepEqual(readRuntimeEnvironment({ RUNTIME_DIRECTORY: "", XDG_RUNTIME_DIR: "", NO_COLOR: "" }), nothing);
     assert.deepEqual(readRuntimeEnvironment({}), nothing);
   });

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { nginxFlags } from "../../src/cli/nginx-flags.js";
 import { commandNames } from "../../src/cli/parse-arguments.js";
+import { systemdFlags } from "../../src/cli/systemd-flags.js";
 import { configSettings } from "../../src/config/schema.js";
 import { runProgram } from "../support/cli-process.js";
 import { projectDir } from "../support/host.js";
@@ -18,7 +19,10 @@ const documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "nginx/README
 );
 
 /** Flags that are no settings, and those of other programs that the documents name. */
-const otherFlags = ["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms", "--nginx"];
+const otherFlags = [
+  ...["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms", "--nginx", "--start", "--purge"],
+  ...systemdFlags.map((flag) => flag.name),
+];
 /** Variables that are no settings: one names the config file, one is read before there is a build. */
 const otherVariables = ["SIGNALBOX_CONFIG", "SIGNALBOX_BOOTSTRAP"];
 

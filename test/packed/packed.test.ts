@@ -105,6 +105,7 @@ async function checkTarball(directory: string): Promise<string> {
       "nginx/signalbox.conf",
       "systemd/README.md",
       "systemd/signalbox.service",
+      "systemd/signalbox.socket",
     ],
   ];
   assert.deepEqual(

@@ -1,0 +1,127 @@
+/** Makes a plan for units out of the settings, the options of the command and what is where; or says what is wrong. Pure. */
+
+import type { SignalboxConfig } from "../config/config.js";
+import { deriveLimits, type UnitPlan, type UnitSocket } from "./unit-plan.js";
+import { escapeSpecifiers } from "./unit-syntax.js";
+
+export interface UnitOptions {
+  readonly name: string | undefined;
+  readonly isTemplate: boolean;
+  readonly user: string | undefined;
+  readonly socketGroup: string | undefined;
+}
+
+/** Where things are on the machine of the service; absolute paths. */
+export interface Installation {
+  readonly nodePath: string;
+  readonly cliPath: string;
+  /** Where the application was installed: with package.json, node_modules. Undefined without an application. */
+  readonly appDirectory: string | undefined;
+  /** All that the service has to read to run: roots of installations and single files, symbolic links resolved. */
+  readonly neededPaths: readonly string[];
+  /** Worker processes if `workers` is auto. */
+  readonly cpus: number;
+}
+
+type PlannedConfig = Pick<
+  SignalboxConfig,
+  "app" | "host" | "port" | "listen" | "listenMode" | "workers" | "startTimeoutMs" | "drainTimeoutMs" | "runtimeDir"
+>;
+
+/** Names that can be those of a unit, of a user (31 characters with an instance's name behind) and of a directory. */
+const namePattern = /^[a-z][a-z0-9_-]{0,30}$/;
+const homes = ["/home/", "/root/", "/run/user/"];
+const privatePlaces = ["/tmp/", "/var/tmp/", "/dev/"];
+
+/** @param variables settings that were given, as variables; the address is added here */
+export function readPlan(
+  options: UnitOptions,
+  config: PlannedConfig,
+  installation: Installation,
+  variables: ReadonlyMap<string, string>,
+): { readonly plan: UnitPlan; readonly faults: readonly string[] } {
+  const faults: string[] = [];
+  const { name = "signalbox", isTemplate, user } = options;
+  for (const [flag, value] of [
+    ["--name", name],
+    ["--user", user],
+    ["--socket-group", options.socketGroup],
+  ] as const) {
+    if (value !== undefined && !namePattern.test(value)) {
+      faults.push(
+        `${flag}: ${JSON.stringify(value)} is not a name of a-z, 0-9, _ and -, a letter first, of at most 31 characters`,
+      );
+    }
+  }
+  if (config.app === undefined && !isTemplate) faults.push("--app is missing: the application that the service runs");
+  if (
+    isTemplate &&
+    (config.app !== undefined || variables.has("SIGNALBOX_PORT") || variables.has("SIGNALBOX_LISTEN"))
+  ) {
+    faults.push(
+      "--template: an instance's application and address follow from its name; leave --app, --host, --port and --listen out",
+    );
+  }
+  if (config.runtimeDir !== undefined)
+    faults.push("--runtime-dir: systemd makes a directory for the service; leave it out");
+  for (const path of new Set(installation.neededPaths.filter((needed) => isBelow(needed, privatePlaces)))) {
+    faults.push(
+      `${path}: the service has a directory of its own in this place, and does not see it; put it elsewhere, such as /srv`,
+    );
+  }
+  const socket = isTemplate
+    ? { stream: `%t/${name}-%i.sock`, file: { mode: 0o666, group: undefined } }
+    : readSocket(config, options, faults);
+  const workers = config.workers === "auto" ? installation.cpus : config.workers;
+  return {
+    plan: {
+      name,
+      isTemplate,
+      user,
+      nodePath: installation.nodePath,
+      cliPath: installation.cliPath,
+      workingDirectory: isTemplate ? "/srv/%i" : escapeSpecifiers(installation.appDirectory ?? "/"),
+      homePaths: withoutNested(installation.neededPaths.filter((path) => isBelow(path, homes))),
+      socket,
+      limits: deriveLimits(config, workers),
+      variables: isTemplate ? [...variables] : [...new Map([...describeAddress(config), ...variables])],
+    },
+    faults,
+  };
+}
+
+function readSocket(config: PlannedConfig, options: UnitOptions, faults: string[]): UnitSocket {
+  const { listen, host, port } = config;
+  if (listen !== undefined) {
+    return { stream: escapeSpecifiers(listen), file: { mode: config.listenMode, group: options.socketGroup } };
+  }
+  if (options.socketGroup !== undefined) faults.push("--socket-group is for a Unix socket: give --listen as well");
+  if (port === 0) faults.push("--port: systemd listens, and cannot pick a port; give one");
+  const isIPv6 = host.includes(":");
+  if (!isIPv6 && !/^\d+(\.\d+){3}$/.test(host)) {
+    faults.push(
+      `--host: systemd listens on addresses, and ${JSON.stringify(host)} is a name; 127.0.0.1 is this machine alone`,
+    );
+  }
+  return { stream: isIPv6 ? `[${host}]:${port}` : `${host}:${port}`, file: undefined };
+}
+
+function describeAddress({ app, listen, host, port }: PlannedConfig): [string, string][] {
+  const address: [string, string][] =
+    listen === undefined
+      ? [
+          ["SIGNALBOX_HOST", host],
+          ["SIGNALBOX_PORT", String(port)],
+        ]
+      : [["SIGNALBOX_LISTEN", listen]];
+  return [["SIGNALBOX_APP", app ?? ""], ...address];
+}
+
+function isBelow(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => path.startsWith(directory));
+}
+
+function withoutNested(paths: readonly string[]): string[] {
+  const unique = [...new Set(paths)].sort();
+  return unique.filter((path) => !unique.some((other) => path.startsWith(`${other}/`)));
+}

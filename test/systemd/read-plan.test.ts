@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { resolveConfig } from "../../src/config/resolve-config.js";
+import { readPlan, type UnitOptions } from "../../src/systemd/read-plan.js";
+import { deriveLimits } from "../../src/systemd/unit-plan.js";
+
+const { config } = resolveConfig({ flags: { "--app": "/srv/app/app.js" }, environment: {} });
+const options: UnitOptions = { name: undefined, isTemplate: false, user: undefined, socketGroup: undefined };
+const installation = {
+  nodePath: "/usr/bin/node",
+  cliPath: "/opt/signalbox/dist/cli/main.js",
+  appDirectory: "/srv/app",
+  neededPaths: ["/usr/bin", "/opt/signalbox", "/srv/app"],
+  cpus: 4,
+};
+
+function plan(
+  changes: {
+    options?: Partial<UnitOptions>;
+    config?: Partial<typeof config>;
+    installation?: Partial<typeof installation>;
+  } = {},
+  variables: readonly [string, string][] = [],
+) {
+  return readPlan(
+    { ...options, ...changes.options },
+    { ...config, ...changes.config },
+    { ...installation, ...changes.installation },
+    new Map(variables),
+  );
+}
+
+describe("a plan for units", () => {
+  test("by default", () => {
+    const { plan: made, faults } = plan({}, [["SIGNALBOX_WORKERS", "2"]]);
+    assert.deepEqual(faults, []);
+    assert.deepEqual(made.socket, { stream: "127.0.0.1:3000", file: undefined });
+    assert.deepEqual(made.homePaths, []);
+    assert.deepEqual(made.variables, [
+      ["SIGNALBOX_APP", "/srv/app/app.js"],
+      ["SIGNALBOX_HOST", "127.0.0.1"],
+      ["SIGNALBOX_PORT", "3000"],
+      ["SIGNALBOX_WORKERS", "2"],
+    ]);
+  });
+
+  test("systemd waits longer for a stop than a drain takes, and for a reload than all workers take one after another", () => {
+    for (const drainTimeoutMs of [0, 10_000, 600_000]) {
+      const { startSeconds, stopSeconds } = deriveLimits({ startTimeoutMs: 30_000, drainTimeoutMs }, 8);
+      assert.ok(stopSeconds * 1_000 > drainTimeoutMs + 5_500);
+      assert.ok(startSeconds * 1_000 > 8 * (30_000 + drainTimeoutMs));
+    }
+    assert.notDeepEqual(plan().plan.limits, plan({ config: { workers: 9 } }).plan.limits);
+  });
+
+  test("an IPv6 address is in brackets, a Unix socket has a mode and a group", () => {
+    assert.equal(plan({ config: { host: "::1" } }).plan.socket.stream, "[::1]:3000");
+    const unix = plan({ config: { listen: "/run/chat%.sock" }, options: { socketGroup: "www-data" } }).plan;
+    assert.deepEqual(unix.socket, { stream: "/run/chat%%.sock", file: { mode: 0o660, group: "www-data" } });
+    assert.deepEqual(unix.variables, [
+      ["SIGNALBOX_APP", "/srv/app/app.js"],
+      ["SIGNALBOX_LISTEN", "/run/chat%.sock"],
+    ]);
+  });
+
+  test("what is needed of home directories is there once, and nothing that is in it already", () => {
+    const neededPaths = ["/home/ann/app", "/home/ann/app/node_modules", "/home/ann/app2", "/home/ann/app", "/srv/x"];
+    assert.deepEqual(plan({ installation: { neededPaths } }).plan.homePaths, ["/home/ann/app", "/home/ann/app2"]);
+  });
+
+  const faulty: [what: string, changes: Parameters<typeof plan>[0], fault: RegExp][] = [
+    ["no application", { config: { app: undefined } }, /--app is missing/],
+    ["a name with a slash", { options: { name: "a/b" } }, /--name: "a\/b" is not a name/],
+    ["a user with a blank", { options: { user: "a b" } }, /--user/],
+    ["a port that the system picks", { config: { port: 0 } }, /--port/],
+    ["a name for an address", { config: { host: "localhost" } }, /--host.*"localhost" is a name/],
+    ["a group without a socket", { options: { socketGroup: "www-data" } }, /--socket-group is for a Unix socket/],
+    ["a runtime directory", { config: { runtimeDir: "/x" } }, /--runtime-dir/],
+    [
+      "an application that only this session sees",
+      { installation: { neededPaths: ["/tmp/app"] } },
+      /\/tmp\/app: the service has/,
+    ],
+    ["a template with an application", { options: { isTemplate: true } }, /--template/],
+  ];
+  for (const [what, changes, fault] of faulty) {
+    test(`${what} is a fault`, () => {
+      const { faults } = plan(changes);
+      assert.equal(faults.length, 1);
+      assert.match(faults[0] ?? "", fault);
+    });
+  }
+});
