@@ -258,6 +258,8 @@ class Host {
     const sessions = this.#countSessions();
     this.#log.info(`${signal}: no new sessions; closing ${count(sessions, "session")} within ${drainTimeoutMs} ms`);
     // The listener stays: sessions are served until they are closed, and who comes for a new one hears 503 and not nothing.
+    // A socket of systemd's: newcomers wait in it for the next host, which is better than to be refused.
+    if (this.#passedSocket.fd !== undefined) this.#listener.close();
     this.#handOff.startDraining();
     this.#supervisor.once("idle", () => void this.#endAfterWorkers());
     this.#supervisor.drainAll(drainTimeoutMs);
