@@ -5,7 +5,7 @@ import { configSettings } from "../config/schema.js";
 import { type NginxCommandLine, parseNginxArguments } from "./parse-nginx-arguments.js";
 import { type Token, tokenize } from "./tokenize.js";
 
-export const commandNames = ["start", "check", "status", "nginx"] as const;
+export const commandNames = ["start", "check", "status", "reload", "nginx"] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** A command that takes the settings of a host. */
@@ -14,6 +14,7 @@ export interface CommandLine {
   /** Text by flag as typed, dashes included; a bare flag is "true". Unknown flags are here as well. */
   readonly flags: Readonly<Record<string, string>>;
   readonly configPath: string | undefined;
+  readonly envPath: string | undefined;
   readonly json: boolean;
   /** To be reported together with the faults of the settings. */
   readonly faults: readonly string[];
@@ -29,6 +30,7 @@ export type ParsedArguments =
 const switches = new Set(configSettings.filter((setting) => setting.kind.isSwitch).map((setting) => setting.flagName));
 const valueFlags = [
   "--config",
+  "--env-file",
   ...configSettings.map((setting) => setting.flagName).filter((name) => !switches.has(name)),
 ];
 
@@ -64,7 +66,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   // Its flags are no settings: it speaks of hosts that need not be here.
   if (command === "nginx") return { kind: "nginx-command", ...parseNginxArguments(tokens) };
 
-  const app = command === "status" ? undefined : operands.shift();
+  const app = command === "status" || command === "reload" ? undefined : operands.shift();
   if (app !== undefined && flags["--app"] !== undefined) {
     faults.push(`the application is given twice, as ${app} and as --app ${flags["--app"]}; keep one of them`);
   } else if (app !== undefined) {
@@ -74,10 +76,13 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
 
   const json = command === "status" && flags["--json"] !== undefined;
   if (json) delete flags["--json"];
-  const configPath = flags["--config"];
-  delete flags["--config"];
-  if (configPath === "") faults.push("the flag --config needs a value");
-  return { kind: "command", command, flags, configPath: configPath || undefined, json, faults };
+  const [configPath, envPath] = ["--config", "--env-file"].map((name) => {
+    const path = flags[name];
+    delete flags[name];
+    if (path === "") faults.push(`the flag ${name} needs a value`);
+    return path || undefined;
+  });
+  return { kind: "command", command, flags, configPath, envPath, json, faults };
 }
 
 /** An unknown flag takes the next word if the flag that was probably meant does; else that word would be a second fault. */

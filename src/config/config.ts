@@ -45,6 +45,7 @@ export interface SignalboxConfig {
   readonly stockKey: string;
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  readonly reloadTimeoutMs: number;
   readonly headTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;

@@ -1,10 +1,10 @@
 /** Composition root of the primary process: the only file that knows all its parts. Starts in order, closes in reverse. */
 
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import type { SignalboxConfig } from "../config/config.js";
-import { AppStartError, type SignalboxError } from "../errors.js";
+import type { LoadedConfig } from "../config/load-config.js";
+import type { SignalboxError } from "../errors.js";
 import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
 import type { HostState, HostStatus } from "../protocol/host-status.js";
@@ -14,6 +14,7 @@ import { HandOff } from "./hand-off.js";
 import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey } from "./machine-facts.js";
+import { Reloader, resolveApp } from "./reloader.js";
 import { routerLogFd } from "./router-process.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
 import {
@@ -23,12 +24,14 @@ import {
   type RuntimeSurroundings,
 } from "./runtime-paths.js";
 import { readStopSignal } from "./stop-signals.js";
-import { Supervisor } from "./supervisor.js";
+import { killGraceMs, Supervisor, type SupervisorSettings } from "./supervisor.js";
 import { collectSupervisorSettings } from "./supervisor-settings.js";
 import { watchFiles } from "./watch-files.js";
 
 export interface PrimaryOptions {
-  readonly config: SignalboxConfig;
+  readonly loaded: Pick<LoadedConfig, "config" | "fileVariables">;
+  /** Loads it again. @throws ConfigError with every fault */
+  readonly readConfig: () => PrimaryOptions["loaded"];
   readonly environment: RuntimeSurroundings["environment"] & { readonly noColor: boolean };
   /** Module that is run when the configuration names none. */
   readonly demoAppPath: string;
@@ -39,8 +42,6 @@ export interface PrimaryResult {
   readonly exitCode: number;
 }
 
-/** Beyond the drain deadline, the time for a worker's exit to arrive before it is killed. */
-const killGraceMs = 500;
 /** Exit codes of a process ended by a signal are 128 and its number (POSIX shells). */
 const exitCodeBySignal = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -54,8 +55,8 @@ export async function runPrimary(options: PrimaryOptions): Promise<PrimaryResult
 }
 
 class Host {
-  readonly #config: SignalboxConfig;
-  readonly #appPath: string;
+  #config: SignalboxConfig;
+  #appPath: string;
   readonly #hostKey: string;
   readonly #paths: RuntimePaths;
   readonly #log: Logger;
@@ -64,6 +65,7 @@ class Host {
   readonly #listener: Listener;
   readonly #fabric: HostFabric;
   readonly #supervisor: Supervisor;
+  readonly #reloader: Reloader;
   readonly #admin: AdminServer;
   readonly #startedMs = performance.now();
   readonly #closers: (() => void)[] = [];
@@ -76,12 +78,10 @@ class Host {
   #isAnnounced = false;
 
   constructor(options: PrimaryOptions) {
-    const { config } = options;
+    const { config, fileVariables } = options.loaded;
+    const findApp = ({ app }: SignalboxConfig): string => resolveApp(app ?? options.demoAppPath);
     this.#config = config;
-    this.#appPath = config.app ?? options.demoAppPath;
-    if (!existsSync(this.#appPath)) {
-      throw new AppStartError("SIGNALBOX_APP_NOT_FOUND", `the application ${this.#appPath} does not exist.`);
-    }
+    this.#appPath = findApp(config);
     this.#hostKey = config.hostKey ?? deriveHostKey(nameListenAddress(config));
     this.#paths = computeRuntimePaths({
       config,
@@ -114,11 +114,38 @@ class Host {
       metrics: this.#metrics,
       onFailed: (error) => this.#end?.reject(error),
     });
-    this.#supervisor = this.#createSupervisor(format, isColored);
+    const collectSettings = (
+      forConfig: SignalboxConfig,
+      appPath: string,
+      variables: Readonly<Record<string, string>>,
+    ): SupervisorSettings =>
+      collectSupervisorSettings({
+        config: forConfig,
+        hostKey: this.#hostKey,
+        appPath,
+        paths: this.#paths,
+        log: { format, isColored },
+        fileVariables: variables,
+      });
+    this.#supervisor = this.#createSupervisor(collectSettings(config, this.#appPath, fileVariables));
+    this.#reloader = new Reloader({
+      supervisor: this.#supervisor,
+      log: this.#log,
+      readConfig: options.readConfig,
+      runningConfig: () => this.#config,
+      findApp,
+      collectSettings,
+      onAdopted: (adopted, appPath) => {
+        this.#config = adopted;
+        this.#appPath = appPath;
+      },
+    });
     this.#admin = new AdminServer({
       metrics: this.#metrics,
       readStatus: async () => await this.#readStatus(),
       explainNotReady: () => this.#explainNotReady(),
+      reload: async () => await this.#reloader.request("signalbox reload"),
+      describeReload: () => this.#reloader.describe(),
     });
     this.#ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject };
@@ -147,6 +174,7 @@ class Host {
     await this.#fabric.start();
     if (this.#firstSignalMs !== undefined) return;
     this.#supervisor.start();
+    this.#reloader.open();
     this.#closers.push(() => this.#supervisor.killAll());
     if (this.#config.watch) this.#watch();
     const { app } = this.#config;
@@ -154,18 +182,8 @@ class Host {
     this.#log.info(`Signalbox ${readVersion()} starts ${what} on ${count(this.#supervisor.slots.length, "worker")}`);
   }
 
-  #createSupervisor(format: "pretty" | "json", isColored: boolean): Supervisor {
-    const supervisor = new Supervisor(
-      collectSupervisorSettings({
-        config: this.#config,
-        hostKey: this.#hostKey,
-        appPath: this.#appPath,
-        paths: this.#paths,
-        log: { format, isColored },
-      }),
-      this.#log,
-      this.#metrics,
-    );
+  #createSupervisor(settings: SupervisorSettings): Supervisor {
+    const supervisor = new Supervisor(settings, this.#log, this.#metrics);
     supervisor.on("ready", (record) => {
       this.#fabric.addWorker(record.slot);
       this.#handOff.addWorker(record);
@@ -174,6 +192,7 @@ class Host {
     supervisor.on("ended", (record) => {
       this.#handOff.removeWorker(record.slot);
       this.#fabric.removeWorker(record.slot);
+      this.#announceReady();
     });
     supervisor.on("fabricCounted", (counts, before) => this.#fabric.addCounts(counts, before));
     supervisor.on("failed", (error) => this.#end?.reject(error));
@@ -182,8 +201,8 @@ class Host {
 
   /** Once all workers of the start are ready: one line that says where to look. */
   #announceReady(): void {
-    if (this.#state === "starting") this.#state = "running";
     const ready = this.#supervisor.countReady();
+    if (this.#state === "starting" && ready > 0) this.#state = "running";
     if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined || this.#isAnnounced) return;
     this.#isAnnounced = true;
     const where = renderAddress(this.#address);
@@ -194,6 +213,12 @@ class Host {
   }
 
   #handleSignals(): void {
+    // On a terminal it means that the terminal is gone, and ends the process as it always has.
+    if (process.stdout.isTTY !== true) {
+      const reload = (): void => void this.#reloader.request("SIGHUP");
+      process.on("SIGHUP", reload);
+      this.#closers.push(() => process.removeListener("SIGHUP", reload));
+    }
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       const handle = () => this.#obeySignal(signal);
       process.on(signal, handle);
@@ -271,6 +296,7 @@ class Host {
       adminPort: this.#adminPort,
       fabric: this.#config.fabric,
       app: this.#appPath,
+      reload: this.#reloader.describe(),
       workers: this.#supervisor.slots.map((slot) => describeSlot(slot, performance.now())),
       router: this.#fabric.describeRouter(performance.now()),
       bus: this.#fabric.describeBus(performance.now()),

@@ -54,6 +54,7 @@ export interface Sibling {
   readonly socketPath: string;
   /** Sessions there, counting handshakes on their way. */
   readonly load: number;
+  /** It takes no new sessions: it drains, or is about to. */
   readonly isDraining: boolean;
   /** Its event loop does not run: nothing new for it. */
   readonly isStalled: boolean;
@@ -116,8 +117,10 @@ export interface WorkerCounts {
 
 export type MessageToWorker =
   | WorkerInit
-  | { readonly type: "signalbox:siblings"; readonly siblings: readonly Sibling[] }
-  | { readonly type: "signalbox:drain"; readonly deadlineMs: number }
+  /** `takesSessions`: whether new sessions may begin in the worker that is told. */
+  | { readonly type: "signalbox:siblings"; readonly siblings: readonly Sibling[]; readonly takesSessions: boolean }
+  /** Sessions are closed within `spreadMs`; what is left at the deadline is cut. */
+  | { readonly type: "signalbox:drain"; readonly deadlineMs: number; readonly spreadMs: number }
   | { readonly type: "signalbox:run-once-granted"; readonly name: string };
 
 export type MessageToPrimary =
@@ -221,9 +224,11 @@ export function parseMessageToWorker(raw: unknown): MessageToWorker | undefined 
       return raw as unknown as WorkerInit;
     case "signalbox:siblings":
       if (!Array.isArray(raw.siblings) || !raw.siblings.every(isSibling)) return undefined;
-      return { type: raw.type, siblings: raw.siblings };
+      if (typeof raw.takesSessions !== "boolean") return undefined;
+      return { type: raw.type, siblings: raw.siblings, takesSessions: raw.takesSessions };
     case "signalbox:drain":
-      return typeof raw.deadlineMs === "number" ? { type: raw.type, deadlineMs: raw.deadlineMs } : undefined;
+      if (typeof raw.deadlineMs !== "number" || typeof raw.spreadMs !== "number") return undefined;
+      return { type: raw.type, deadlineMs: raw.deadlineMs, spreadMs: raw.spreadMs };
     case "signalbox:run-once-granted":
       return typeof raw.name === "string" ? { type: raw.type, name: raw.name } : undefined;
     default:

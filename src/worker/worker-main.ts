@@ -93,19 +93,19 @@ class WorkerProcess {
       case "signalbox:init":
         break;
       case "signalbox:siblings":
-        runtime.gate.setSiblings(message.siblings);
+        runtime.gate.setSiblings(message.siblings, message.takesSessions);
         break;
       case "signalbox:run-once-granted":
         jobs.grant(message.name);
         break;
       case "signalbox:drain":
-        void this.#drain(message.deadlineMs, runtime, jobs, log, fabric);
+        void this.#drain(message, runtime, jobs, log, fabric);
         break;
     }
   }
 
   async #drain(
-    deadlineMs: number,
+    { deadlineMs, spreadMs }: { readonly deadlineMs: number; readonly spreadMs: number },
     runtime: WorkerRuntime,
     jobs: RunOnceJobs,
     log: Logger,
@@ -127,6 +127,7 @@ class WorkerProcess {
         openConnections: runtime.gate.openConnections,
         hooks: runtime.drainHooks,
         log,
+        spreadMs,
       }),
     ]);
     await this.#channel.sendLast(readCounts(runtime, fabric));

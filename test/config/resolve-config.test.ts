@@ -47,6 +47,7 @@ describe("defaults", () => {
       stockKey: "socket.io",
       startTimeoutMs: 30_000,
       drainTimeoutMs: 10_000,
+      reloadTimeoutMs: 600_000,
       headTimeoutMs: 10_000,
       requestTimeoutMs: 300_000,
       keepAliveTimeoutMs: 65_000,

@@ -55,12 +55,13 @@ const messagesToWorker: MessageToWorker[] = [
     logFd: 4,
     isLogColored: false,
   },
-  { type: "signalbox:siblings", siblings: [] },
+  { type: "signalbox:siblings", siblings: [], takesSessions: true },
   {
     type: "signalbox:siblings",
+    takesSessions: false,
     siblings: [{ slot: 1, socketPath: "/run/w1.sock", load: 3, isDraining: false, isStalled: false }],
   },
-  { type: "signalbox:drain", deadlineMs: 10_000 },
+  { type: "signalbox:drain", deadlineMs: 10_000, spreadMs: 8_000 },
   { type: "signalbox:run-once-granted", name: "cleanup" },
 ];
 
@@ -142,12 +143,14 @@ describe("the primary passes over a message that is not whole", () => {
 describe("a worker passes over a message that is not whole", () => {
   const sibling = { slot: 1, socketPath: "/s", load: 0, isDraining: false, isStalled: false };
   const cases: [string, unknown][] = [
-    ["siblings that are no list", { type: "signalbox:siblings", siblings: { 0: sibling } }],
+    ["siblings that are no list", { type: "signalbox:siblings", siblings: { 0: sibling }, takesSessions: true }],
     [
       "one broken sibling among whole ones",
-      { type: "signalbox:siblings", siblings: [sibling, { ...sibling, slot: "1" }] },
+      { type: "signalbox:siblings", siblings: [sibling, { ...sibling, slot: "1" }], takesSessions: true },
     ],
-    ["a drain without a deadline", { type: "signalbox:drain" }],
+    ["siblings without a word on the worker itself", { type: "signalbox:siblings", siblings: [sibling] }],
+    ["a drain without a deadline", { type: "signalbox:drain", spreadMs: 1 }],
+    ["a drain without a spread", { type: "signalbox:drain", deadlineMs: 1 }],
     ["a grant without a name", { type: "signalbox:run-once-granted", name: 1 }],
     ["a connection of the sticky package", { type: "sticky:connection", data: Buffer.from("GET / HTTP/1.1") }],
   ];

@@ -19,7 +19,9 @@ function work(): void {
   while (performance.now() < endMs);
 }
 
-test("who says little is read before the rest of who says much, and all of that is read", { timeout: 30_000 }, async () => {
+test("who says little is read before the rest of who says much, and all of that is read", {
+  timeout: 30_000,
+}, async () => {
   const directory = mkdtempSync(join(tmpdir(), "sbx-turns-"));
   const turns = new ReadTurns();
   const order: string[] = [];
