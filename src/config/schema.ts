@@ -337,6 +337,33 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
       "Rooms with members on this host, beyond which other hosts send it every message (fabric routed with redisUrl); it " +
       "bounds the memory of their routers.",
   },
+  maxWorkerRssBytes: {
+    group: "Restarts",
+    kind: wholeNumber(67_108_864, 1_099_511_627_776),
+    defaultValue: undefined,
+    whenUnset: "no limit",
+    placeholder: "BYTES",
+    description:
+      "Bytes of resident memory beyond which a worker is replaced as in a reload, one at a time, for an application that leaks; " +
+      "a new worker has some 100 MB before the application has loaded anything.",
+  },
+  maxWorkerAgeMs: {
+    group: "Restarts",
+    kind: wholeNumber(1_000, 366 * 24 * 60 * minute),
+    defaultValue: undefined,
+    whenUnset: "no limit",
+    placeholder: "MS",
+    description: "Milliseconds after which a worker is replaced as in a reload, one at a time.",
+  },
+  hangTimeoutMs: {
+    group: "Restarts",
+    kind: wholeNumber(0, 24 * 60 * minute),
+    defaultValue: 30_000,
+    placeholder: "MS",
+    description:
+      "Milliseconds that the event loop of a worker may be blocked before the worker is killed and replaced, with the stack in " +
+      "the log; longer than any healthy application blocks, 0 for no limit, as with inspect.",
+  },
   slowStartMs: {
     group: "Restarts",
     kind: wholeNumber(0, 10 * minute),

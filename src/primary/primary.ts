@@ -15,6 +15,7 @@ import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey } from "./machine-facts.js";
 import { Reloader, resolveApp } from "./reloader.js";
+import { Retirer } from "./retirer.js";
 import { routerLogFd } from "./router-process.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
 import {
@@ -66,6 +67,7 @@ class Host {
   readonly #fabric: HostFabric;
   readonly #supervisor: Supervisor;
   readonly #reloader: Reloader;
+  readonly #retirer: Retirer;
   readonly #admin: AdminServer;
   readonly #startedMs = performance.now();
   readonly #closers: (() => void)[] = [];
@@ -131,6 +133,7 @@ class Host {
     this.#reloader = new Reloader({
       supervisor: this.#supervisor,
       log: this.#log,
+      waitForOthers: async () => await this.#retirer.settled(),
       readConfig: options.readConfig,
       runningConfig: () => this.#config,
       findApp,
@@ -139,6 +142,13 @@ class Host {
         this.#config = adopted;
         this.#appPath = appPath;
       },
+    });
+    this.#retirer = new Retirer({
+      supervisor: this.#supervisor,
+      log: this.#log,
+      metrics: this.#metrics,
+      runningConfig: () => this.#config,
+      isReloading: () => this.#reloader.isUnderWay,
     });
     this.#admin = new AdminServer({
       metrics: this.#metrics,
@@ -175,6 +185,8 @@ class Host {
     if (this.#firstSignalMs !== undefined) return;
     this.#supervisor.start();
     this.#reloader.open();
+    this.#retirer.start();
+    this.#closers.push(() => this.#retirer.close());
     this.#closers.push(() => this.#supervisor.killAll());
     if (this.#config.watch) this.#watch();
     const { app } = this.#config;

@@ -16,6 +16,8 @@ export interface ReloadSurroundings {
   readonly log: Logger;
   /** Reads it again, from where it came. @throws ConfigError with every fault */
   readonly readConfig: () => Pick<LoadedConfig, "config" | "fileVariables">;
+  /** Resolves when no other replacement of workers is under way. */
+  readonly waitForOthers: () => Promise<void>;
   readonly runningConfig: () => SignalboxConfig;
   readonly findApp: (config: SignalboxConfig) => string;
   readonly collectSettings: (
@@ -79,6 +81,10 @@ export class Reloader {
     return this.#next;
   }
 
+  get isUnderWay(): boolean {
+    return this.#current !== undefined;
+  }
+
   describe(): ReloadStatus | null {
     return this.#current === undefined ? this.#last : this.#describe("rolling", null);
   }
@@ -89,6 +95,7 @@ export class Reloader {
     this.#restartNeeded = [];
     this.#roll = undefined;
     await this.#opened;
+    await this.#surroundings.waitForOthers();
     log.info(`${by}: reloading`);
     let outcome: ReloadStatus;
     try {

@@ -43,6 +43,8 @@ export function collectSupervisorSettings(host: {
       trustProxy: countHopsLeft(config),
       hasUnixPeers: config.listen !== undefined,
       startTimeoutMs: config.startTimeoutMs,
+      // A debugger blocks it for as long as somebody thinks.
+      hangTimeoutMs: config.inspect ? 0 : config.hangTimeoutMs,
       headTimeoutMs: config.headTimeoutMs,
       maxHeadBytes: config.maxHeadBytes,
       requestTimeoutMs: config.requestTimeoutMs,

@@ -92,6 +92,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return this.records.filter((record) => record.state === "ready").length;
   }
 
+  /** What workers are started with now. */
+  get settings(): SupervisorSettings {
+    return this.#settings;
+  }
+
   get isStopping(): boolean {
     return this.#isStopping;
   }
@@ -250,6 +255,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       case "signalbox:counts":
         this.#metrics.addWorkerCounts(record.counts, message.counts);
         record.counts = message.counts;
+        record.rssBytes = message.rssBytes;
         this.emit("fabricCounted", message.fabric, record.fabricCounts);
         record.fabricCounts = message.fabric;
         break;

@@ -19,6 +19,8 @@ export class WorkerRecord {
   sessionsAtDrain = 0;
   handedOff = 0;
   lastChosen = 0;
+  /** Resident memory by its last report. */
+  rssBytes = 0;
   counts: WorkerCounts | undefined;
   fabricCounts: FabricCounts | undefined;
   /** When its last message came; a worker whose event loop runs sends one each second. */

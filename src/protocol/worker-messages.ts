@@ -37,6 +37,8 @@ export interface WorkerInit {
   /** The host listens on a Unix socket. */
   readonly hasUnixPeers: boolean;
   readonly startTimeoutMs: number;
+  /** For how long its event loop may be blocked; 0 for ever. */
+  readonly hangTimeoutMs: number;
   readonly headTimeoutMs: number;
   readonly maxHeadBytes: number;
   readonly requestTimeoutMs: number;
@@ -127,7 +129,13 @@ export type MessageToPrimary =
   | { readonly type: "signalbox:hello" }
   | { readonly type: "signalbox:ready" }
   | { readonly type: "signalbox:start-failed"; readonly code: StartFailureCode; readonly message: string }
-  | { readonly type: "signalbox:counts"; readonly counts: WorkerCounts; readonly fabric: FabricCounts }
+  | {
+      readonly type: "signalbox:counts";
+      readonly counts: WorkerCounts;
+      readonly fabric: FabricCounts;
+      /** Resident memory of the worker. */
+      readonly rssBytes: number;
+    }
   | { readonly type: "signalbox:run-once-claim"; readonly name: string }
   | { readonly type: "signalbox:run-once-release"; readonly name: string }
   /** Sessions that began and ended since the last such message. */
@@ -201,8 +209,8 @@ export function parseMessageToPrimary(raw: unknown): MessageToPrimary | undefine
         return undefined;
       return { type: raw.type, code: raw.code as StartFailureCode, message: raw.message };
     case "signalbox:counts":
-      if (!isCounts(raw.counts) || !isFabricCounts(raw.fabric)) return undefined;
-      return { type: raw.type, counts: raw.counts, fabric: raw.fabric };
+      if (!isCounts(raw.counts) || !isFabricCounts(raw.fabric) || !isCount(raw.rssBytes)) return undefined;
+      return { type: raw.type, counts: raw.counts, fabric: raw.fabric, rssBytes: raw.rssBytes };
     case "signalbox:run-once-claim":
     case "signalbox:run-once-release":
       if (typeof raw.name !== "string" || raw.name.length > maxRunOnceNameLength) return undefined;

@@ -24,6 +24,8 @@ export interface LoadReport {
   /** Messages times members of their rooms whose sessions were open, and how many of these were not received. */
   readonly due: number;
   readonly lost: number;
+  /** From a message to its receipt, at most. */
+  readonly slowestMs: number;
   readonly clients: readonly { readonly sessions: readonly ClientSession[]; readonly notices: number }[];
 }
 
