@@ -4,10 +4,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const { renderMarkdownTable } = await import("../dist/config/render-config.js");
+const { reloadedKeys } = await import("../dist/config/reload-settings.js");
 const { exitCodeTable } = await import("../dist/cli/exit-codes.js");
 
 const parts = {
   configuration: renderMarkdownTable().trim(),
+  "reloaded-settings": `${reloadedKeys.map((key) => `\`${key}\``).join(", ")}.`,
   "exit-codes": [
     "| Code | Meaning |",
     "|---|---|",

@@ -25,7 +25,8 @@ export type SignalboxErrorCode =
   | "SIGNALBOX_HOST_KEY_TAKEN"
   | "SIGNALBOX_NGINX_CHECK_FAILED"
   | "SIGNALBOX_SYSTEMD_CHECK_FAILED"
-  | "SIGNALBOX_PLATFORM_UNSUPPORTED";
+  | "SIGNALBOX_PLATFORM_UNSUPPORTED"
+  | "SIGNALBOX_RELOAD_FAILED";
 
 /** Base of all errors below; `cause` carries the underlying error where there is one. */
 export class SignalboxError extends Error {
@@ -91,6 +92,13 @@ export class RedisAwayError extends SignalboxError {
 
 /** What the host needs to reach others is not right. */
 export class BusError extends SignalboxError {}
+
+/** A reload stopped before all workers were replaced. */
+export class ReloadError extends SignalboxError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super("SIGNALBOX_RELOAD_FAILED", message, options);
+  }
+}
 
 /** No host answers on its control socket. */
 export class NotRunningError extends SignalboxError {

@@ -7,8 +7,8 @@ import { AppStartError } from "../errors.js";
 import type { CommandLine } from "./parse-arguments.js";
 
 /** Throws ConfigError with every fault, or AppStartError after the table when the application is missing. */
-export function runCheckCommand({ flags, configPath, faults }: CommandLine): number {
-  const resolved = loadConfig({ flags, configPath, argumentFaults: faults });
+export function runCheckCommand({ flags, configPath, envPath, faults }: CommandLine): number {
+  const resolved = loadConfig({ flags, configPath, envPath, argumentFaults: faults });
   process.stdout.write(renderConfigTable(resolved));
   const { app } = resolved.config;
   if (app === undefined) {

@@ -1,13 +1,26 @@
-/** Finds the running host through the control sockets in the runtime directory and asks it for its status. */
+/** Finds the running host through the control sockets in the runtime directory, asks it for its status, and has it reload. */
 
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { z } from "zod";
 import { describeBriefly, NotRunningError, readErrorCode } from "../errors.js";
-import type { HostStatus } from "../protocol/host-status.js";
+import type { HostStatus, ReloadStatus } from "../protocol/host-status.js";
 
 const count = z.number().nonnegative();
+
+const reloadStatusSchema: z.ZodType<ReloadStatus> = z.object({
+  state: z.enum(["rolling", "done", "failed"]),
+  workersDone: count,
+  workers: count,
+  sessionsMoved: count,
+  seconds: count,
+  secondsLeft: count,
+  reason: z.string().nullable(),
+  restartNeeded: z.array(z.string()),
+});
 
 const hostStatusSchema: z.ZodType<HostStatus> = z.object({
   version: z.string(),
@@ -34,6 +47,7 @@ const hostStatusSchema: z.ZodType<HostStatus> = z.object({
       uptimeSeconds: count,
     }),
   ),
+  reload: reloadStatusSchema.nullable(),
   router: z
     .object({
       pid: count.nullable(),
@@ -115,6 +129,28 @@ export async function requestStatus(socketPath: string, timeoutMs: number): Prom
   if (checked.success) return checked.data;
   const place = checked.error.issues[0]?.path.join(".") ?? "";
   throw new Error(`its status cannot be read (at "${place}"); host and command are probably of different versions`);
+}
+
+/** Has the host behind a control socket reload; yields how it goes, and at last how it ended. Ends early when the host does. */
+export async function* requestReload(socketPath: string): AsyncGenerator<ReloadStatus> {
+  const outgoing = request({
+    socketPath,
+    path: "/reload",
+    method: "POST",
+    agent: false,
+    headers: { host: "localhost" },
+  });
+  outgoing.end();
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+  if (response.statusCode !== 200) {
+    throw new NotRunningError(`The host behind ${socketPath} cannot reload: it is of another version.`);
+  }
+  // The host ended in between: what it said until then is all there is.
+  response.on("error", () => {});
+  for await (const line of createInterface({ input: response })) {
+    const checked = reloadStatusSchema.safeParse(JSON.parse(line));
+    if (checked.success) yield checked.data;
+  }
 }
 
 function get(socketPath: string, path: string, timeoutMs: number): Promise<{ statusCode: number; body: string }> {

@@ -10,6 +10,7 @@ export const exitCodes = {
   cannotListen: 4,
   crashLoop: 5,
   notRunning: 6,
+  reloadFailed: 7,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -25,7 +26,8 @@ export const exitCodeTable: readonly { code: number; meaning: string }[] = [
   },
   { code: exitCodes.cannotListen, meaning: "the public, admin or control address is taken or not permitted" },
   { code: exitCodes.crashLoop, meaning: "no worker became ready in `maxRestarts` restarts" },
-  { code: exitCodes.notRunning, meaning: "`status`: no host answers" },
+  { code: exitCodes.notRunning, meaning: "`status`, `reload`: no host answers" },
+  { code: exitCodes.reloadFailed, meaning: "`reload`: stopped, with the reason; workers not replaced by then go on" },
   { code: 130, meaning: "a second Ctrl-C (SIGINT), 1 s or more after the first, ended the process at once" },
   { code: 143, meaning: "a second SIGTERM, 1 s or more after the first, ended the process at once" },
 ];
@@ -52,6 +54,7 @@ const exitCodeByErrorCode: Record<SignalboxErrorCode, ExitCode> = {
   SIGNALBOX_NGINX_CHECK_FAILED: exitCodes.usage,
   SIGNALBOX_SYSTEMD_CHECK_FAILED: exitCodes.usage,
   SIGNALBOX_PLATFORM_UNSUPPORTED: exitCodes.usage,
+  SIGNALBOX_RELOAD_FAILED: exitCodes.reloadFailed,
 };
 
 /** Exit code for an error code; errors without one are faults of Signalbox itself. */

@@ -40,6 +40,8 @@ async function runCommand(line: CommandLine): Promise<number> {
       return (await import("./check-command.js")).runCheckCommand(line);
     case "status":
       return await (await import("./status-command.js")).runStatusCommand(line);
+    case "reload":
+      return await (await import("./reload-command.js")).runReloadCommand(line);
   }
 }
 

@@ -6,7 +6,7 @@ import { type NginxCommandLine, parseNginxArguments } from "./parse-nginx-argume
 import { type SystemdFlag, type SystemdFlagName, systemdFlags } from "./systemd-flags.js";
 import { type Token, tokenize } from "./tokenize.js";
 
-export const commandNames = ["start", "check", "status", "nginx", "systemd"] as const;
+export const commandNames = ["start", "check", "status", "reload", "nginx", "systemd"] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** A command that takes the settings of a host. */
@@ -15,13 +15,14 @@ export interface CommandLine {
   /** Text by flag as typed, dashes included; a bare flag is "true". Unknown flags are here as well. */
   readonly flags: Readonly<Record<string, string>>;
   readonly configPath: string | undefined;
+  readonly envPath: string | undefined;
   readonly json: boolean;
   /** To be reported together with the faults of the settings. */
   readonly faults: readonly string[];
 }
 
 /** Besides the settings of a host it has flags of its own. */
-export interface SystemdCommandLine extends Pick<CommandLine, "flags" | "configPath" | "faults"> {
+export interface SystemdCommandLine extends Pick<CommandLine, "flags" | "configPath" | "envPath" | "faults"> {
   /** Text by flag, dashes included; a bare flag is "true". */
   readonly options: Readonly<Partial<Record<SystemdFlagName, string>>>;
 }
@@ -37,6 +38,7 @@ export type ParsedArguments =
 const switches = new Set(configSettings.filter((setting) => setting.kind.isSwitch).map((setting) => setting.flagName));
 const valueFlags = [
   "--config",
+  "--env-file",
   ...configSettings.map((setting) => setting.flagName).filter((name) => !switches.has(name)),
   ...systemdFlags.filter(({ placeholder }: SystemdFlag) => placeholder !== "").map(({ name }) => name),
 ];
@@ -73,7 +75,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   // Its flags are no settings: it speaks of hosts that need not be here.
   if (command === "nginx") return { kind: "nginx-command", ...parseNginxArguments(tokens) };
 
-  const app = command === "status" ? undefined : operands.shift();
+  const app = command === "status" || command === "reload" ? undefined : operands.shift();
   if (app !== undefined && flags["--app"] !== undefined) {
     faults.push(`the application is given twice, as ${app} and as --app ${flags["--app"]}; keep one of them`);
   } else if (app !== undefined) {
@@ -83,14 +85,17 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
 
   const json = command === "status" && flags["--json"] !== undefined;
   if (json) delete flags["--json"];
-  const configPath = flags["--config"];
-  delete flags["--config"];
-  if (configPath === "") faults.push("the flag --config needs a value");
+  const [configPath, envPath] = ["--config", "--env-file"].map((name) => {
+    const path = flags[name];
+    delete flags[name];
+    if (path === "") faults.push(`the flag ${name} needs a value`);
+    return path || undefined;
+  });
   if (command === "systemd") {
     const options = takeSystemdOptions(flags, faults);
-    return { kind: "systemd-command", options, flags, configPath: configPath || undefined, faults };
+    return { kind: "systemd-command", options, flags, configPath, envPath, faults };
   }
-  return { kind: "command", command, flags, configPath: configPath || undefined, json, faults };
+  return { kind: "command", command, flags, configPath, envPath, json, faults };
 }
 
 /** Moves them out of the flags that are settings. */

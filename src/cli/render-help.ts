@@ -31,6 +31,14 @@ export const commandSummaries: Readonly<Record<CommandName, { usage: string; sum
       "Asks the running host over its control socket, which is found by the same flags, variables and config file " +
       "that the host was started with. If only one host of this user runs, none are needed.",
   },
+  reload: {
+    usage: "signalbox reload [flags]",
+    summary: "replace the workers of the running host, nobody noticing",
+    details:
+      "Has the running host read its configuration again and run the application anew, one worker at a time. Shows how far " +
+      "it is and ends when all workers are replaced; if a new worker does not become ready, the old ones go on and the exit " +
+      "code is 7. The host is found as by status. SIGHUP to the host does the same.",
+  },
   nginx: {
     usage: "signalbox nginx --host KEY=ADDRESS ... [flags]",
     summary: "write a configuration for nginx in front of the hosts",
@@ -90,9 +98,13 @@ function commandHelp(command: CommandName): string[] {
     ];
   }
   const ownFlags = ownFlagsByCommand[command] ?? [];
-  const flags = section("Flags", renderDefinitions([...ownFlags, ["--config PATH", configMeaning], ...generalFlags]));
+  const fileFlags: [string, string][] = [
+    ["--config PATH", configMeaning],
+    ["--env-file PATH", envFileMeaning],
+  ];
+  const flags = section("Flags", renderDefinitions([...ownFlags, ...fileFlags, ...generalFlags]));
   const settings =
-    command === "status"
+    command === "status" || command === "reload"
       ? [renderSettings("Settings that find the host (the others are accepted)", findSettings(addressKeys))]
       : settingGroups.map((group) =>
           renderSettings(
@@ -105,6 +117,7 @@ function commandHelp(command: CommandName): string[] {
 
 const generalFlags: [string, string][] = [["-h, --help", "print help; after a command, that of the command"]];
 const configMeaning = "JSON file of settings (or SIGNALBOX_CONFIG)";
+const envFileMeaning = "file of variables, for settings and the application; those that are set already win";
 const namesExplained =
   "A setting comes from its flag, else its variable, else the config file, else its default. The variable of " +
   "--drain-timeout-ms is SIGNALBOX_DRAIN_TIMEOUT_MS, its name in the file drainTimeoutMs, and so on.";

@@ -1,7 +1,7 @@
 /** A host's status as text for a terminal. Pure. */
 
 import { renderColumns } from "../config/render-columns.js";
-import type { BusStatus, HostStatus, RouterStatus } from "../protocol/host-status.js";
+import type { BusStatus, HostStatus, ReloadStatus, RouterStatus } from "../protocol/host-status.js";
 
 /** The host, its workers and its counters; ends with a newline. */
 export function renderStatus(status: HostStatus): string {
@@ -12,6 +12,7 @@ export function renderStatus(status: HostStatus): string {
     ["region", status.region],
     ["version", status.version],
     ["state", status.state],
+    ...(status.reload === null ? [] : [["reload", renderReload(status.reload)]]),
     ["uptime", renderDuration(status.uptimeSeconds)],
     ["pid", String(status.pid)],
     ["listening on", publicAddress],
@@ -36,6 +37,20 @@ export function renderStatus(status: HostStatus): string {
   const counters = Object.entries(status.counters).map(([name, value]) => [name, String(value)]);
   if (counters.length > 0) sections.push(`counters\n${renderColumns(counters, "  ")}`);
   return `${sections.join("\n\n")}\n`;
+}
+
+/** How far a reload is, or how it ended. */
+export function renderReload(reload: ReloadStatus): string {
+  const { state, workersDone, workers, sessionsMoved, seconds, secondsLeft, reason } = reload;
+  const progress = `${workersDone} of ${workers} workers replaced, ${sessionsMoved} sessions moved`;
+  switch (state) {
+    case "rolling":
+      return `${progress}, at most ${renderDuration(secondsLeft)} left`;
+    case "done":
+      return `done in ${seconds} s: ${progress}`;
+    case "failed":
+      return `failed after ${seconds} s: ${progress}; ${reason}`;
+  }
 }
 
 /** One line on the process, one on what it holds. */

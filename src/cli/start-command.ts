@@ -7,16 +7,19 @@ import { SignalboxError } from "../errors.js";
 import type { CommandLine } from "./parse-arguments.js";
 
 /** Resolves with the exit code when the host has ended; throws what kept it from starting. */
-export async function runStartCommand({ flags, configPath, faults }: CommandLine): Promise<number> {
+export async function runStartCommand({ flags, configPath, envPath, faults }: CommandLine): Promise<number> {
   refuseUnsupportedPlatform(process.platform);
-  const { config } = loadConfig({ flags, configPath, argumentFaults: faults });
+  // Where it was started: a reload must find the same files.
+  const cwd = process.cwd();
+  const readConfig = () => loadConfig({ flags, configPath, envPath, argumentFaults: faults, cwd });
+  const loaded = readConfig();
   const environment = readRuntimeEnvironment();
   const service = takeServiceVariables();
   // Loaded last, so that a fault in the configuration is told without loading the rest of the program.
   const { runPrimary } = await import("../primary/primary.js");
   const { endLogs } = await import("../log-output.js");
   try {
-    const { exitCode } = await runPrimary({ config, environment, service, demoAppPath: findDemoApp() });
+    const { exitCode } = await runPrimary({ loaded, readConfig, environment, service, demoAppPath: findDemoApp() });
     return exitCode;
   } finally {
     await endLogs();

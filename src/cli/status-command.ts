@@ -11,8 +11,8 @@ import { renderStatus } from "./render-status.js";
 const timeoutMs = 5000;
 
 /** Throws NotRunningError when no host answers. */
-export async function runStatusCommand({ flags, configPath, faults, json }: CommandLine): Promise<number> {
-  const { config } = loadConfig({ flags, configPath, argumentFaults: faults });
+export async function runStatusCommand({ flags, configPath, envPath, faults, json }: CommandLine): Promise<number> {
+  const { config } = loadConfig({ flags, configPath, envPath, argumentFaults: faults });
   const environment = readRuntimeEnvironment();
   const uid = process.getuid?.() ?? 0;
   const { baseDir, controlSocketPath } = computeRuntimePaths({ config, environment, uid, tmpDir: tmpdir() });

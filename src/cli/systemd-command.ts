@@ -14,8 +14,8 @@ import { explainUnreadable, findInstallation } from "./systemd-installation.js";
 import { checkUnits } from "./systemd-program.js";
 
 /** Throws ConfigError with every fault; with `--check`, SignalboxError when systemd finds some, and nothing is written then. */
-export function runSystemdCommand({ flags, configPath, options, faults }: SystemdCommandLine): number {
-  const resolved = loadConfig({ flags, configPath, argumentFaults: faults });
+export function runSystemdCommand({ flags, configPath, envPath, options, faults }: SystemdCommandLine): number {
+  const resolved = loadConfig({ flags, configPath, envPath, argumentFaults: faults });
   const plan = createPlan(resolved, options);
   const files = renderFiles(plan);
   if (options["--check"] !== undefined) process.stderr.write(`systemd: ${checkUnits(files)}\n`);

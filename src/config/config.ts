@@ -46,6 +46,7 @@ export interface SignalboxConfig {
   readonly stockKey: string;
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  readonly reloadTimeoutMs: number;
   readonly headTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
@@ -63,6 +64,12 @@ export interface SignalboxConfig {
   readonly hostUnreachableAfterMs: number;
   /** Rooms beyond which this host gets every message instead of announcing them to other hosts. */
   readonly maxRoomsPerHost: number;
+  /** Resident memory beyond which a worker is replaced; undefined never. */
+  readonly maxWorkerRssBytes: number | undefined;
+  /** Age beyond which a worker is replaced; undefined never. */
+  readonly maxWorkerAgeMs: number | undefined;
+  /** How long a worker's event loop may be blocked before it is killed; 0 for ever. */
+  readonly hangTimeoutMs: number;
   readonly slowStartMs: number;
   readonly restartBackoffMinMs: number;
   readonly restartBackoffMaxMs: number;

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { parseEnv } from "node:util";
 import { describeBriefly, readErrorCode } from "../errors.js";
 import type { SignalboxConfig } from "./config.js";
 import { findJsonFault } from "./json-position.js";
@@ -31,16 +32,24 @@ export interface LoadConfigOptions {
   readonly flags: Readonly<Record<string, string>>;
   /** The value of `--config`; undefined leaves it to SIGNALBOX_CONFIG. */
   readonly configPath: string | undefined;
+  /** The value of `--env-file`: a file of variables, for the settings and for the application. */
+  readonly envPath?: string | undefined;
   /** Faults of the command line, to be reported together with those of the settings. */
   readonly argumentFaults?: readonly string[];
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
 }
 
+export interface LoadedConfig extends ResolvedConfig {
+  /** Variables of the env file that the environment does not have itself. */
+  readonly fileVariables: Readonly<Record<string, string>>;
+}
+
 /** Loads and checks the configuration; the paths in it are absolute. Throws one ConfigError with every fault. */
-export function loadConfig(options: LoadConfigOptions): ResolvedConfig {
-  const { flags, environment = process.env, cwd = process.cwd() } = options;
+export function loadConfig(options: LoadConfigOptions): LoadedConfig {
+  const { flags, cwd = process.cwd() } = options;
   const faults = [...(options.argumentFaults ?? [])];
+  const { environment, fileVariables } = readEnvironment(options, cwd, faults);
   let file: ConfigSources["file"];
 
   const configPath = options.configPath ?? (environment[configPathVariable] || undefined);
@@ -52,7 +61,25 @@ export function loadConfig(options: LoadConfigOptions): ResolvedConfig {
     else file = { path, values: outcome.values };
   }
   const resolved = resolveConfig({ flags, environment, file, earlierFaults: faults });
-  return { ...resolved, config: makePathsAbsolute(resolved, cwd) };
+  return { ...resolved, config: makePathsAbsolute(resolved, cwd), fileVariables };
+}
+
+/** The variables of the process, and those of the env file that it has not. */
+function readEnvironment(options: LoadConfigOptions, cwd: string, faults: string[]) {
+  const { environment = process.env, envPath } = options;
+  if (envPath === undefined) return { environment, fileVariables: {} };
+  const path = resolve(cwd, envPath);
+  let variables: NodeJS.Dict<string> = {};
+  try {
+    variables = parseEnv(readFileSync(path, "utf8"));
+  } catch (error) {
+    const isMissing = readErrorCode(error) === "ENOENT";
+    const what = isMissing ? "does not exist" : `cannot be read: ${describeBriefly(error)}`;
+    faults.push(`the env file ${path} (from --env-file) ${what}`);
+  }
+  const entries = Object.entries(variables).filter(([name]) => environment[name] === undefined);
+  const fileVariables = Object.fromEntries(entries) as Record<string, string>;
+  return { environment: { ...fileVariables, ...environment }, fileVariables };
 }
 
 /** The variables of others that the host heeds. */

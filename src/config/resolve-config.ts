@@ -34,7 +34,7 @@ export const configPathVariable = "SIGNALBOX_CONFIG";
 const knownVariables = [configPathVariable, "SIGNALBOX_BOOTSTRAP"];
 
 /** Flags that the command line takes besides the settings; listed for suggestions. */
-const otherFlags = ["--config", "--help", "--version"];
+const otherFlags = ["--config", "--env-file", "--help", "--version"];
 
 interface Findings {
   readonly valueByKey: Map<string, unknown>;

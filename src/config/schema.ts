@@ -230,8 +230,17 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 10_000,
     placeholder: "MS",
     description:
-      "Milliseconds that a stopping host gives answers in flight and drain functions before connections are cut; " +
-      "the default ends well before service managers lose patience.",
+      "Milliseconds that a worker which is to end, in a reload or with its host, has for closing its clients one after another, " +
+      "answers in flight and drain functions, before connections are cut; the default ends well before service managers lose patience.",
+  },
+  reloadTimeoutMs: {
+    group: "Limits and timeouts",
+    kind: wholeNumber(1_000, 24 * 60 * minute),
+    defaultValue: 10 * minute,
+    placeholder: "MS",
+    description:
+      "Milliseconds that a reload may take in all; with many workers each one's drain is shortened to fit. The default leaves " +
+      "drainTimeoutMs whole for some 50 workers.",
   },
   headTimeoutMs: {
     group: "Limits and timeouts",
@@ -328,6 +337,33 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
       "Rooms with members on this host, beyond which other hosts send it every message (fabric routed with redisUrl); it " +
       "bounds the memory of their routers.",
   },
+  maxWorkerRssBytes: {
+    group: "Restarts",
+    kind: wholeNumber(67_108_864, 1_099_511_627_776),
+    defaultValue: undefined,
+    whenUnset: "no limit",
+    placeholder: "BYTES",
+    description:
+      "Bytes of resident memory beyond which a worker is replaced as in a reload, one at a time, for an application that leaks; " +
+      "a new worker has some 100 MB before the application has loaded anything.",
+  },
+  maxWorkerAgeMs: {
+    group: "Restarts",
+    kind: wholeNumber(1_000, 366 * 24 * 60 * minute),
+    defaultValue: undefined,
+    whenUnset: "no limit",
+    placeholder: "MS",
+    description: "Milliseconds after which a worker is replaced as in a reload, one at a time.",
+  },
+  hangTimeoutMs: {
+    group: "Restarts",
+    kind: wholeNumber(0, 24 * 60 * minute),
+    defaultValue: 30_000,
+    placeholder: "MS",
+    description:
+      "Milliseconds that the event loop of a worker may be blocked before the worker is killed and replaced, with the stack in " +
+      "the log; longer than any healthy application blocks, 0 for no limit, as with inspect.",
+  },
   slowStartMs: {
     group: "Restarts",
     kind: wholeNumber(0, 10 * minute),
@@ -386,8 +422,8 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
   },
   inspectPort: {
     group: "Logging and debugging",
-    // The last of 256 workers has a port, too.
-    kind: wholeNumber(1, 65_280),
+    // The last of 256 workers has a port, too, and the one more that a reload has.
+    kind: wholeNumber(1, 65_279),
     defaultValue: 9229,
     placeholder: "PORT",
     description: "Port of the first worker's debugger, each further worker one higher; 9229 is what tools look for.",

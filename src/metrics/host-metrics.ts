@@ -42,6 +42,12 @@ export class HostMetrics {
     registers: [this.registry],
   });
   readonly workerRestarts = this.counter("signalbox_worker_restarts_total", "Workers started again after they ended.");
+  readonly workersRetired = new Counter<"reason">({
+    name: "signalbox_workers_retired_total",
+    help: "Workers replaced because they had grown too large (memory) or too old (age).",
+    labelNames: ["reason"],
+    registers: [this.registry],
+  });
   readonly unknownSessions = this.counter(
     "signalbox_unknown_sessions_total",
     "Requests whose session id no worker knows: of a dead worker, of another host, or garbage.",

@@ -1,20 +1,25 @@
-/** Read-only HTTP for operators: health, metrics and status; on the admin port and, the same, on the control socket. */
+/** HTTP for operators: health, metrics and status, on the admin port and on the control socket; the latter takes reloads as well. */
 
 import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { describeBriefly, ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
-import type { HostStatus } from "../protocol/host-status.js";
+import type { HostStatus, ReloadStatus } from "../protocol/host-status.js";
 
 export interface AdminSurroundings {
   readonly metrics: HostMetrics;
   readonly readStatus: () => Promise<HostStatus>;
   /** Undefined when the host takes sessions, else why it does not. */
   readonly explainNotReady: () => string | undefined;
+  /** Resolves with how it ended. */
+  readonly reload: () => Promise<ReloadStatus>;
+  readonly describeReload: () => ReloadStatus | null;
 }
 
 /** Answers are small and local: whoever takes longer is stuck. */
 const requestTimeoutMs = 5_000;
+/** Whoever waits for a reload hears this often how it goes. */
+const progressIntervalMs = 500;
 /** Names under which the admin port is meant to be reached; others are pages that rebound their own name to 127.0.0.1. */
 const localHostPattern = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 
@@ -31,7 +36,7 @@ export class AdminServer {
    * @throws ListenError that says what to set.
    */
   async listenOnPort(port: number): Promise<number> {
-    const server = this.#create((request) => localHostPattern.test(request.headers.host ?? ""));
+    const server = this.#create((request) => localHostPattern.test(request.headers.host ?? ""), false);
     await listen(
       server,
       { host: "127.0.0.1", port },
@@ -44,7 +49,7 @@ export class AdminServer {
 
   /** Listens on a Unix socket that only this user can open. */
   async listenOnSocket(path: string): Promise<void> {
-    const server = this.#create(() => true);
+    const server = this.#create(() => true, true);
     await listen(
       server,
       { path },
@@ -61,7 +66,7 @@ export class AdminServer {
     }
   }
 
-  #create(isAllowed: (request: IncomingMessage) => boolean): Server {
+  #create(isAllowed: (request: IncomingMessage) => boolean, isControl: boolean): Server {
     const server = createServer(
       { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
       (request, response) => {
@@ -69,13 +74,32 @@ export class AdminServer {
           answer(response, 403, "text/plain", "The admin port is reached as 127.0.0.1 or localhost.\n");
           return;
         }
-        this.#answer(request, response).catch((thrown: unknown) => {
+        const isReload = isControl && request.method === "POST" && request.url === "/reload";
+        const answered = isReload ? this.#reload(response) : this.#answer(request, response);
+        answered.catch((thrown: unknown) => {
           answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
         });
       },
     );
     this.#servers.push(server);
     return server;
+  }
+
+  /** A line of JSON now and then while it is under way, and a last one with how it ended. */
+  async #reload(response: ServerResponse): Promise<void> {
+    const { reload, describeReload } = this.#surroundings;
+    const write = (status: ReloadStatus | null): void => {
+      if (status !== null) response.write(`${JSON.stringify(status)}\n`);
+    };
+    response.writeHead(200, { "Content-Type": "application/x-ndjson", "Cache-Control": "no-store" });
+    const ended = reload();
+    write(describeReload());
+    const timer = setInterval(() => write(describeReload()), progressIntervalMs);
+    // Who does not wait for the end has asked for it nevertheless.
+    response.once("close", () => clearInterval(timer));
+    const outcome = await ended;
+    clearInterval(timer);
+    response.end(`${JSON.stringify(outcome)}\n`);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -11,7 +11,7 @@ import { answerAndClose } from "./refusal.js";
 import { resumeReading } from "./socket-reading.js";
 import { closeUnacknowledgedHandle } from "./unacknowledged-handle.js";
 import { type ChoiceSettings, chooseWorker } from "./worker-choice.js";
-import type { WorkerRecord } from "./worker-record.js";
+import { listTakers, type WorkerRecord } from "./worker-record.js";
 
 export interface HandOffSettings extends ChoiceSettings {
   readonly hostKey: string;
@@ -131,10 +131,7 @@ export class HandOff {
       // A draining worker too: it still serves the sessions it has.
       if (owner !== undefined) return owner.slot;
     }
-    const candidates = [];
-    for (const record of this.#workerBySlot.values()) {
-      if (record.state === "ready") candidates.push(record.describeLoad(nowMs));
-    }
+    const candidates = listTakers(this.#workerBySlot.values()).map((record) => record.describeLoad(nowMs));
     const slot = chooseWorker(candidates, this.#lastChosenSlot, this.#settings, nowMs);
     if (slot === undefined) return undefined;
     if (connection.isHandshake) this.#lastChosenSlot = slot;

@@ -1,11 +1,10 @@
 /** Composition root of the primary process: the only file that knows all its parts. Starts in order, closes in reverse. */
 
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import type { LogFormat, SignalboxConfig } from "../config/config.js";
-import type { ServiceVariables } from "../config/load-config.js";
-import { AppStartError, type SignalboxError } from "../errors.js";
+import type { LoadedConfig, ServiceVariables } from "../config/load-config.js";
+import type { SignalboxError } from "../errors.js";
 import { isJournal } from "../journal.js";
 import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
@@ -16,6 +15,8 @@ import { HandOff } from "./hand-off.js";
 import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey } from "./machine-facts.js";
+import { Reloader, resolveApp } from "./reloader.js";
+import { Retirer } from "./retirer.js";
 import { routerLogFd } from "./router-process.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
 import {
@@ -27,13 +28,15 @@ import {
 import type { ServiceFacts } from "./service-notices.js";
 import { type PassedSocket, readPassedSocket } from "./service-variables.js";
 import { readStopSignal } from "./stop-signals.js";
-import { Supervisor } from "./supervisor.js";
+import { killGraceMs, Supervisor, type SupervisorSettings } from "./supervisor.js";
 import { collectSupervisorSettings } from "./supervisor-settings.js";
 import { type ServiceNotifier, startServiceNotifier } from "./systemd-notify.js";
 import { watchFiles } from "./watch-files.js";
 
 export interface PrimaryOptions {
-  readonly config: SignalboxConfig;
+  readonly loaded: Pick<LoadedConfig, "config" | "fileVariables">;
+  /** Loads it again. @throws ConfigError with every fault */
+  readonly readConfig: () => PrimaryOptions["loaded"];
   readonly environment: RuntimeSurroundings["environment"] & {
     readonly noColor: boolean;
     readonly journalStream: string | undefined;
@@ -49,8 +52,6 @@ export interface PrimaryResult {
   readonly exitCode: number;
 }
 
-/** Beyond the drain deadline, the time for a worker's exit to arrive before it is killed. */
-const killGraceMs = 500;
 /** Exit codes of a process ended by a signal are 128 and its number (POSIX shells). */
 const exitCodeBySignal = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -64,8 +65,8 @@ export async function runPrimary(options: PrimaryOptions): Promise<PrimaryResult
 }
 
 class Host {
-  readonly #config: SignalboxConfig;
-  readonly #appPath: string;
+  #config: SignalboxConfig;
+  #appPath: string;
   readonly #hostKey: string;
   readonly #paths: RuntimePaths;
   readonly #log: Logger;
@@ -74,6 +75,8 @@ class Host {
   readonly #listener: Listener;
   readonly #fabric: HostFabric;
   readonly #supervisor: Supervisor;
+  readonly #reloader: Reloader;
+  readonly #retirer: Retirer;
   readonly #admin: AdminServer;
   readonly #startedMs = performance.now();
   readonly #closers: (() => void)[] = [];
@@ -89,12 +92,10 @@ class Host {
   #isAnnounced = false;
 
   constructor(options: PrimaryOptions) {
-    const { config } = options;
+    const { config, fileVariables } = options.loaded;
+    const findApp = ({ app }: SignalboxConfig): string => resolveApp(app ?? options.demoAppPath);
     this.#config = config;
-    this.#appPath = config.app ?? options.demoAppPath;
-    if (!existsSync(this.#appPath)) {
-      throw new AppStartError("SIGNALBOX_APP_NOT_FOUND", `the application ${this.#appPath} does not exist.`);
-    }
+    this.#appPath = findApp(config);
     this.#hostKey = config.hostKey ?? deriveHostKey(nameListenAddress(config));
     this.#paths = computeRuntimePaths({
       config,
@@ -132,11 +133,46 @@ class Host {
       metrics: this.#metrics,
       onFailed: (error) => this.#end?.reject(error),
     });
-    this.#supervisor = this.#createSupervisor(format, isColored);
+    const collectSettings = (
+      forConfig: SignalboxConfig,
+      appPath: string,
+      variables: Readonly<Record<string, string>>,
+    ): SupervisorSettings =>
+      collectSupervisorSettings({
+        config: forConfig,
+        hostKey: this.#hostKey,
+        appPath,
+        paths: this.#paths,
+        log: { format, isColored },
+        fileVariables: variables,
+      });
+    this.#supervisor = this.#createSupervisor(collectSettings(config, this.#appPath, fileVariables));
+    this.#reloader = new Reloader({
+      supervisor: this.#supervisor,
+      log: this.#log,
+      waitForOthers: async () => await this.#retirer.settled(),
+      readConfig: options.readConfig,
+      runningConfig: () => this.#config,
+      findApp,
+      collectSettings,
+      onAdopted: (adopted, appPath) => {
+        this.#config = adopted;
+        this.#appPath = appPath;
+      },
+    });
+    this.#retirer = new Retirer({
+      supervisor: this.#supervisor,
+      log: this.#log,
+      metrics: this.#metrics,
+      runningConfig: () => this.#config,
+      isReloading: () => this.#reloader.isUnderWay,
+    });
     this.#admin = new AdminServer({
       metrics: this.#metrics,
       readStatus: async () => await this.#readStatus(),
       explainNotReady: () => this.#explainNotReady(),
+      reload: async () => await this.#reloader.request("signalbox reload"),
+      describeReload: () => this.#reloader.describe(),
     });
     this.#ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject };
@@ -174,6 +210,9 @@ class Host {
     await this.#fabric.start();
     if (this.#firstSignalMs !== undefined) return;
     this.#supervisor.start();
+    this.#reloader.open();
+    this.#retirer.start();
+    this.#closers.push(() => this.#retirer.close());
     this.#closers.push(() => this.#supervisor.killAll());
     if (this.#config.watch) this.#watch();
     const { app } = this.#config;
@@ -181,18 +220,8 @@ class Host {
     this.#log.info(`Signalbox ${readVersion()} starts ${what} on ${count(this.#supervisor.slots.length, "worker")}`);
   }
 
-  #createSupervisor(format: LogFormat, isColored: boolean): Supervisor {
-    const supervisor = new Supervisor(
-      collectSupervisorSettings({
-        config: this.#config,
-        hostKey: this.#hostKey,
-        appPath: this.#appPath,
-        paths: this.#paths,
-        log: { format, isColored },
-      }),
-      this.#log,
-      this.#metrics,
-    );
+  #createSupervisor(settings: SupervisorSettings): Supervisor {
+    const supervisor = new Supervisor(settings, this.#log, this.#metrics);
     supervisor.on("ready", (record) => {
       this.#fabric.addWorker(record.slot);
       this.#handOff.addWorker(record);
@@ -201,6 +230,7 @@ class Host {
     supervisor.on("ended", (record) => {
       this.#handOff.removeWorker(record.slot);
       this.#fabric.removeWorker(record.slot);
+      this.#announceReady();
     });
     supervisor.on("fabricCounted", (counts, before) => this.#fabric.addCounts(counts, before));
     supervisor.on("failed", (error) => this.#end?.reject(error));
@@ -209,9 +239,9 @@ class Host {
 
   /** Once all workers of the start are ready: one line that says where to look. */
   #announceReady(): void {
-    if (this.#state === "starting") this.#state = "running";
-    this.#notifier?.update();
     const ready = this.#supervisor.countReady();
+    if (this.#state === "starting" && ready > 0) this.#state = "running";
+    this.#notifier?.update();
     if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined || this.#isAnnounced) return;
     this.#isAnnounced = true;
     const where = renderAddress(this.#address);
@@ -222,6 +252,12 @@ class Host {
   }
 
   #handleSignals(): void {
+    // On a terminal it means that the terminal is gone, and ends the process as it always has.
+    if (process.stdout.isTTY !== true) {
+      const reload = (): void => void this.#reloader.request("SIGHUP");
+      process.on("SIGHUP", reload);
+      this.#closers.push(() => process.removeListener("SIGHUP", reload));
+    }
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       const handle = () => this.#obeySignal(signal);
       process.on(signal, handle);
@@ -293,6 +329,7 @@ class Host {
   #readServiceFacts(): ServiceFacts {
     return {
       state: this.#state,
+      reload: this.#reloader.isUnderWay ? (this.#reloader.describe() ?? undefined) : undefined,
       workers: this.#supervisor.slots.length,
       readyWorkers: this.#supervisor.countReady(),
       sessions: this.#countSessions(),
@@ -318,6 +355,7 @@ class Host {
       adminPort: this.#adminPort,
       fabric: this.#config.fabric,
       app: this.#appPath,
+      reload: this.#reloader.describe(),
       workers: this.#supervisor.slots.map((slot) => describeSlot(slot, performance.now())),
       router: this.#fabric.describeRouter(performance.now()),
       bus: this.#fabric.describeBus(performance.now()),

@@ -6,8 +6,14 @@ export interface Grant {
 }
 
 export class RunOnceRegistry {
-  /** Claimants in order of their claim; the first holds the name. */
+  /** The first holds the name; the others wait, in order of their claim. */
   readonly #slotsByName = new Map<string, number[]>();
+  readonly #isLeaving: (slot: number) => boolean;
+
+  /** @param isLeaving workers that get a name only when there is no other, so that a job does not move from one to the next */
+  constructor(isLeaving: (slot: number) => boolean = () => false) {
+    this.#isLeaving = isLeaving;
+  }
 
   /** Returns the grant if the claimant is the first. */
   claim(name: string, slot: number): Grant | undefined {
@@ -26,9 +32,11 @@ export class RunOnceRegistry {
     const index = slots?.indexOf(slot) ?? -1;
     if (slots === undefined || index === -1) return undefined;
     slots.splice(index, 1);
-    const next = slots[0];
-    if (next === undefined) this.#slotsByName.delete(name);
-    return index === 0 && next !== undefined ? { name, slot: next } : undefined;
+    if (slots.length === 0) this.#slotsByName.delete(name);
+    if (index !== 0 || slots.length === 0) return undefined;
+    const staying = slots.findIndex((claimant) => !this.#isLeaving(claimant));
+    slots.unshift(...slots.splice(Math.max(staying, 0), 1));
+    return { name, slot: slots[0] as number };
   }
 
   /** A worker ended: returns the grants of all names it held. */

@@ -1,10 +1,12 @@
 /** Decides what systemd is told about the host, and when: sd_notify(3). Pure. */
 
-import type { HostState } from "../protocol/host-status.js";
+import type { HostState, ReloadStatus } from "../protocol/host-status.js";
 import { count } from "./describe-host.js";
 
 export interface ServiceFacts {
   readonly state: HostState;
+  /** The reload under way. */
+  readonly reload: Pick<ReloadStatus, "workersDone" | "workers"> | undefined;
   readonly workers: number;
   readonly readyWorkers: number;
   readonly sessions: number;
@@ -16,7 +18,7 @@ export interface ServiceFacts {
 
 /** What systemd has been told. */
 export interface ToldService {
-  readonly state: "starting" | "ready" | "stopping";
+  readonly state: "starting" | "ready" | "reloading" | "stopping";
   /** The status without figures that change with every client. */
   readonly outline: string;
   readonly status: string;
@@ -55,6 +57,14 @@ export function planNotice(
     variables.push("READY=1");
     next = { ...next, state: "ready" };
   }
+  if (facts.state === "running" && told.state === "ready" && facts.reload !== undefined) {
+    variables.push("RELOADING=1");
+    next = { ...next, state: "reloading" };
+  }
+  if (facts.state === "running" && told.state === "reloading" && facts.reload === undefined) {
+    variables.push("READY=1");
+    next = { ...next, state: "ready" };
+  }
   if (told.state !== "stopping" && (facts.state === "draining" || facts.state === "closed")) {
     variables.push("STOPPING=1");
     next = { ...next, state: "stopping" };
@@ -84,7 +94,9 @@ function describe(facts: ServiceFacts): { outline: string; status: string } {
       return { outline: `Starts: ${ready}`, status: `Starts: ${ready}` };
     case "running": {
       const reason = facts.notReadyReason === undefined ? "" : `; takes no new sessions: ${facts.notReadyReason}`;
-      return { outline: `${ready}${reason}`, status: `${ready}, ${sessions}${reason}` };
+      const reload =
+        facts.reload === undefined ? "" : `Reloads: ${facts.reload.workersDone} of ${count(facts.reload.workers, "worker")} replaced; `;
+      return { outline: `${reload}${ready}${reason}`, status: `${reload}${ready}, ${sessions}${reason}` };
     }
     case "draining":
     case "closed":

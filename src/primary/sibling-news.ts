@@ -1,19 +1,20 @@
-/** Tells each worker about the others: who is there, how loaded, and who drains. Only when that has changed. */
+/** Tells each worker about the others: who is there, how loaded, and who takes no new sessions. Only when that has changed. */
 
-import type { WorkerRecord } from "./worker-record.js";
+import { listTakers, type WorkerRecord } from "./worker-record.js";
 
 export class SiblingNews {
   #last = "";
 
   spread(records: readonly WorkerRecord[]): void {
     const nowMs = performance.now();
+    const takers = new Set(listTakers(records));
     const siblings = records
       .filter((record) => record.state === "ready" || record.state === "draining")
       .map((record) => ({
         slot: record.slot,
         socketPath: record.socketPath,
         load: record.countLoad(nowMs),
-        isDraining: record.state === "draining",
+        isDraining: !takers.has(record),
         isStalled: record.isStalled,
       }));
     const text = JSON.stringify(siblings);
@@ -24,6 +25,7 @@ export class SiblingNews {
       record.send({
         type: "signalbox:siblings",
         siblings: siblings.filter((sibling) => sibling.slot !== record.slot),
+        takesSessions: takers.has(record),
       });
     }
   }

@@ -19,6 +19,8 @@ export function collectSupervisorSettings(host: {
   readonly appPath: string;
   readonly paths: RuntimePaths;
   readonly log: { readonly format: LogFormat; readonly isColored: boolean };
+  /** From the env file. */
+  readonly fileVariables: Readonly<Record<string, string>>;
 }): SupervisorSettings {
   const { config, paths } = host;
   return {
@@ -41,6 +43,8 @@ export function collectSupervisorSettings(host: {
       trustProxy: countHopsLeft(config),
       hasUnixPeers: config.listen !== undefined,
       startTimeoutMs: config.startTimeoutMs,
+      // A debugger blocks it for as long as somebody thinks.
+      hangTimeoutMs: config.inspect ? 0 : config.hangTimeoutMs,
       headTimeoutMs: config.headTimeoutMs,
       maxHeadBytes: config.maxHeadBytes,
       requestTimeoutMs: config.requestTimeoutMs,
@@ -53,6 +57,7 @@ export function collectSupervisorSettings(host: {
     workerMain: fileURLToPath(new URL("../worker/worker-main.js", import.meta.url)),
     inspectPort: config.inspect ? config.inspectPort : undefined,
     createSocketPath: (slot, pid) => join(paths.instanceDir, `w${slot}-${pid}.sock`),
+    environment: host.fileVariables,
     isWatching: config.watch,
   };
 }

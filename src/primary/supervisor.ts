@@ -1,10 +1,12 @@
 /** Forks the workers, keeps each slot filled, and ends them: it acts, `restart-policy` decides. It routes nothing. */
 
 import { EventEmitter } from "node:events";
+import { maxWorkerSlots } from "../address/address.js";
 import { AppStartError, CrashLoopError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { FabricCounts, MessageToPrimary } from "../protocol/worker-messages.js";
+import { planSpreadMs } from "./drain-spread.js";
 import { freshHistory, planRestart, type RestartSettings, type SlotHistory } from "./restart-policy.js";
 import { RunOnceRegistry } from "./run-once-registry.js";
 import { SiblingNews } from "./sibling-news.js";
@@ -20,15 +22,27 @@ export interface SupervisorSettings extends WorkerProcessSettings {
 
 /** Workers see the load of the others at most this old. */
 const siblingUpdateIntervalMs = 100;
+/** Beyond its drain deadline, the time for a worker's exit to arrive before it is killed. */
+export const killGraceMs = 500;
+
 interface Slot {
   readonly number: number;
   record: WorkerRecord | undefined;
+  /** Set until a worker of `addWorker` is ready: its end is told there, and it is not started again. */
+  trial: Trial | undefined;
   history: SlotHistory;
   restarts: number;
   /** Since any worker of the host became ready. */
   restartsWithoutReady: number;
   restartTimer: NodeJS.Timeout | undefined;
   isRestartAsked: boolean;
+}
+
+interface Trial {
+  readonly resolve: (record: WorkerRecord) => void;
+  readonly reject: (error: AppStartError) => void;
+  /** Said by the worker itself, before its end. */
+  failure: AppStartError | undefined;
 }
 
 interface SupervisorEvents {
@@ -41,11 +55,11 @@ interface SupervisorEvents {
 }
 
 export class Supervisor extends EventEmitter<SupervisorEvents> {
-  readonly #settings: SupervisorSettings;
+  #settings: SupervisorSettings;
   readonly #log: Logger;
   readonly #metrics: HostMetrics;
   readonly #slots: Slot[];
-  readonly #runOnce = new RunOnceRegistry();
+  readonly #runOnce = new RunOnceRegistry((number) => this.#findSlot(number)?.record?.isLeaving === true);
   readonly #siblingTimer: NodeJS.Timeout;
   readonly #siblingNews = new SiblingNews();
   #hasEverBeenReady = false;
@@ -57,15 +71,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#settings = settings;
     this.#log = log;
     this.#metrics = metrics;
-    this.#slots = Array.from({ length: settings.workerCount }, (_, number) => ({
-      number,
-      record: undefined,
-      history: freshHistory,
-      restarts: 0,
-      restartsWithoutReady: 0,
-      restartTimer: undefined,
-      isRestartAsked: false,
-    }));
+    this.#slots = Array.from({ length: settings.workerCount }, (_, number) => createSlot(number));
     this.#siblingTimer = setInterval(() => this.#siblingNews.spread(this.records), siblingUpdateIntervalMs);
     this.#siblingTimer.unref();
   }
@@ -86,21 +92,101 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return this.records.filter((record) => record.state === "ready").length;
   }
 
+  /** What workers are started with now. */
+  get settings(): SupervisorSettings {
+    return this.#settings;
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** Workers that are started from now on, in place of crashed ones too, are started with these. */
+  adopt(settings: SupervisorSettings): void {
+    this.#settings = settings;
+  }
+
+  /**
+   * Starts one worker more, in the lowest free slot, and resolves when it is ready.
+   * @param signal kills it while it is not ready
+   * @throws AppStartError when it ends before; then it is not started again, and its slot is free
+   */
+  async addWorker(settings: SupervisorSettings, signal: AbortSignal): Promise<WorkerRecord> {
+    const slot = createSlot(this.#findFreeNumber());
+    this.#slots.push(slot);
+    this.#slots.sort((left, right) => left.number - right.number);
+    return await new Promise((resolve, reject) => {
+      slot.trial = { resolve, reject, failure: undefined };
+      this.#fork(slot, settings);
+      signal.addEventListener("abort", () => {
+        if (slot.trial !== undefined) slot.record?.kill();
+      });
+    });
+  }
+
+  /** These slots get no new sessions while there are other workers (`isLeaving`), or again some. Leaving ones are not started again when they end. */
+  markLeaving(numbers: readonly number[], isLeaving: boolean): void {
+    for (const slot of this.#slots.filter(({ number }) => numbers.includes(number))) {
+      if (slot.record !== undefined) slot.record.isLeaving = isLeaving;
+      else if (isLeaving) this.#remove(slot);
+    }
+    this.#siblingNews.spread(this.records);
+  }
+
+  /** Drains one worker, which is not started again; resolves when it has ended, at the latest a moment after the deadline. */
+  async retire(number: number, deadlineMs: number): Promise<void> {
+    const slot = this.#findSlot(number);
+    const record = slot?.record;
+    if (record === undefined) return;
+    // First: nothing that follows may put it off.
+    const deadline = setTimeout(() => record.kill(), deadlineMs + killGraceMs);
+    record.isLeaving = true;
+    const ended = new Promise<void>((resolve) => record.process.process.once("exit", () => resolve()));
+    if (record.state === "ready") this.#drain([record], deadlineMs, "reload");
+    else record.kill();
+    await ended;
+    clearTimeout(deadline);
+  }
+
+  /** Fills up what a roll has left open: as many workers as there are to be, at least. */
+  fill(): void {
+    if (this.#isStopping) return;
+    while (this.#slots.length < this.#settings.workerCount) {
+      const slot = createSlot(this.#findFreeNumber());
+      this.#slots.push(slot);
+      this.#fork(slot);
+    }
+    this.#slots.sort((left, right) => left.number - right.number);
+  }
+
   /** Drains all workers; `idle` follows when the last has ended. What is left at the deadline is killed. */
   drainAll(deadlineMs: number): void {
     this.#isStopping = true;
     clearInterval(this.#siblingTimer);
     for (const slot of this.#slots) clearTimeout(slot.restartTimer);
-    for (const record of this.records) {
-      // One that is not ready serves nobody, and may be in code that hears no message.
-      if (record.state === "starting") record.kill();
-      else record.state = "draining";
-    }
-    this.#siblingNews.spread(this.records);
-    for (const record of this.records) {
-      if (record.state === "draining") record.send({ type: "signalbox:drain", deadlineMs });
-    }
+    // One that is not ready serves nobody, and may be in code that hears no message.
+    for (const record of this.records) if (record.state === "starting") record.kill();
+    this.#drain(
+      this.records.filter((record) => record.state === "ready"),
+      deadlineMs,
+      "stop",
+    );
     this.#announceIdle();
+  }
+
+  /** Tells these workers to drain, together. */
+  #drain(leaving: readonly WorkerRecord[], deadlineMs: number, occasion: "reload" | "stop"): void {
+    let sessions = 0;
+    for (const record of leaving) {
+      record.state = "draining";
+      record.sessionsAtDrain = record.sessions;
+      sessions += record.sessions;
+    }
+    this.#metrics.workersReady.set(this.countReady());
+    // Before the first client is closed: where it may come back to is decided by what the siblings know.
+    this.#siblingNews.spread(this.records);
+    const spreadMs = planSpreadMs(sessions, deadlineMs, occasion);
+    for (const record of leaving) record.send({ type: "signalbox:drain", deadlineMs, spreadMs });
   }
 
   /** Ends whatever is left, at once. */
@@ -124,34 +210,52 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
   }
 
-  #fork(slot: Slot): void {
-    const record: WorkerRecord = forkWorker(slot.number, this.#settings, this.#log, {
-      onMessage: (message) => this.#obey(slot, record, message),
-      onStartTimeout: (error) => this.#noteStartFailure(error),
+  #findSlot(number: number): Slot | undefined {
+    return this.#slots.find((slot) => slot.number === number);
+  }
+
+  #findFreeNumber(): number {
+    const taken = new Set(this.#slots.map(({ number }) => number));
+    let number = 0;
+    while (taken.has(number)) number++;
+    if (number >= maxWorkerSlots) throw new Error("all worker slots are taken");
+    return number;
+  }
+
+  #remove(slot: Slot): void {
+    clearTimeout(slot.restartTimer);
+    this.#slots.splice(this.#slots.indexOf(slot), 1);
+  }
+
+  #fork(slot: Slot, settings = this.#settings): void {
+    const record: WorkerRecord = forkWorker(slot.number, settings, this.#log, {
+      onMessage: (message) => this.#obey(slot, record, settings, message),
+      onStartTimeout: (error) => this.#noteStartFailure(slot, error),
       onExit: (cause) => this.#noteEnd(slot, record, cause),
     });
     slot.record = record;
   }
 
-  #obey(slot: Slot, record: WorkerRecord, message: MessageToPrimary): void {
+  #obey(slot: Slot, record: WorkerRecord, settings: SupervisorSettings, message: MessageToPrimary): void {
     switch (message.type) {
       case "signalbox:hello":
         record.send({
-          ...this.#settings.init,
+          ...settings.init,
           type: "signalbox:init",
           slot: slot.number,
           socketPath: record.socketPath,
         });
         break;
       case "signalbox:ready":
-        this.#noteReady(record);
+        this.#noteReady(slot, record);
         break;
       case "signalbox:start-failed":
-        this.#noteStartFailure(new AppStartError(message.code, message.message));
+        this.#noteStartFailure(slot, new AppStartError(message.code, message.message));
         break;
       case "signalbox:counts":
         this.#metrics.addWorkerCounts(record.counts, message.counts);
         record.counts = message.counts;
+        record.rssBytes = message.rssBytes;
         this.emit("fabricCounted", message.fabric, record.fabricCounts);
         record.fabricCounts = message.fabric;
         break;
@@ -167,13 +271,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
   }
 
-  #noteReady(record: WorkerRecord): void {
+  #noteReady(slot: Slot, record: WorkerRecord): void {
     if (record.state !== "starting") return;
     record.state = "ready";
     record.readySinceMs = performance.now();
-    for (const slot of this.#slots) slot.restartsWithoutReady = 0;
+    for (const each of this.#slots) each.restartsWithoutReady = 0;
     this.#hasEverBeenReady = true;
-    const isReplacement = (this.#slots[record.slot]?.restarts ?? 0) > 0;
+    const isReplacement = slot.restarts > 0 || slot.trial !== undefined;
     const bootMs = Math.round(record.readySinceMs - record.startedMs);
     this.#log[isReplacement ? "info" : "debug"](
       { worker: record.slot, workerPid: record.pid, bootMs },
@@ -182,9 +286,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#metrics.workersReady.set(this.countReady());
     this.#siblingNews.spread(this.records);
     this.emit("ready", record);
+    slot.trial?.resolve(record);
+    slot.trial = undefined;
   }
 
-  #noteStartFailure(error: AppStartError): void {
+  #noteStartFailure(slot: Slot, error: AppStartError): void {
+    if (slot.trial !== undefined) {
+      slot.trial.failure = error;
+      return;
+    }
     // The other workers fail for the same reason in the same moment.
     if (this.#hasFailed) return;
     this.#log.error(error.message);
@@ -202,11 +312,17 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#metrics.sessions.remove({ worker: String(slot.number) });
     for (const grant of this.#runOnce.releaseAll(slot.number)) this.#grant(grant);
     this.#siblingNews.spread(this.records);
+    if (slot.trial !== undefined || record.isLeaving) {
+      this.#remove(slot);
+      const reason = `worker ${slot.number} ended (${cause}) before it was ready.`;
+      slot.trial?.reject(slot.trial.failure ?? new AppStartError("SIGNALBOX_APP_FAILED", reason));
+    }
     this.emit("ended", record);
     if (this.#isStopping) {
       this.#announceIdle();
       return;
     }
+    if (!this.#slots.includes(slot)) return;
     if (slot.isRestartAsked) {
       slot.isRestartAsked = false;
       this.#fork(slot);
@@ -250,11 +366,24 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #grant(grant: { name: string; slot: number } | undefined): void {
     if (grant === undefined) return;
-    const holder = this.#slots[grant.slot]?.record;
+    const holder = this.#findSlot(grant.slot)?.record;
     if (holder !== undefined) holder.send({ type: "signalbox:run-once-granted", name: grant.name });
   }
 
   #announceIdle(): void {
     if (this.records.length === 0) this.emit("idle");
   }
+}
+
+function createSlot(number: number): Slot {
+  return {
+    number,
+    record: undefined,
+    trial: undefined,
+    history: freshHistory,
+    restarts: 0,
+    restartsWithoutReady: 0,
+    restartTimer: undefined,
+    isRestartAsked: false,
+  };
 }

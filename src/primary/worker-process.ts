@@ -16,6 +16,8 @@ export interface WorkerProcessSettings {
   /** Inspector port of slot 0, each further slot has one more; undefined without inspector. */
   readonly inspectPort: number | undefined;
   readonly createSocketPath: (slot: number, pid: number) => string;
+  /** Variables that the workers have besides those of this process. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface WorkerProcessEvents {
@@ -41,7 +43,7 @@ export function forkWorker(
   events: WorkerProcessEvents,
 ): WorkerRecord {
   setUpCluster(slot, settings);
-  const worker = cluster.fork();
+  const worker = cluster.fork(settings.environment);
   const socketPath = settings.createSocketPath(slot, worker.process.pid ?? 0);
   const record = new WorkerRecord(slot, worker, socketPath, performance.now());
   const log = hostLog.child({ worker: slot });

@@ -11,10 +11,16 @@ const pendingHandshakeLimitMs = 5_000;
 
 export class WorkerRecord {
   state: WorkerState = "starting";
+  /** A newer worker takes its place: it gets no new sessions, as long as there is another. */
+  isLeaving = false;
   readySinceMs = 0;
   sessions = 0;
+  /** How many there were when it was told to drain. */
+  sessionsAtDrain = 0;
   handedOff = 0;
   lastChosen = 0;
+  /** Resident memory by its last report. */
+  rssBytes = 0;
   counts: WorkerCounts | undefined;
   fabricCounts: FabricCounts | undefined;
   /** When its last message came; a worker whose event loop runs sends one each second. */
@@ -79,4 +85,11 @@ export class WorkerRecord {
       isStalled: this.isStalled,
     };
   }
+}
+
+/** Those that new sessions go to: ready ones, and of these the ones that stay. */
+export function listTakers(records: Iterable<WorkerRecord>): WorkerRecord[] {
+  const ready = [...records].filter((record) => record.state === "ready");
+  const staying = ready.filter((record) => !record.isLeaving);
+  return staying.length > 0 ? staying : ready;
 }

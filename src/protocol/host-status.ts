@@ -66,6 +66,24 @@ export interface BusStatus {
   readonly missedFrames: number;
 }
 
+/** The last reload, or the one that is under way. */
+export interface ReloadStatus {
+  readonly state: "rolling" | "done" | "failed";
+  /** Old workers that have been replaced, or are not needed any more. */
+  readonly workersDone: number;
+  readonly workers: number;
+  /** Sessions of old workers that have ended because of it. */
+  readonly sessionsMoved: number;
+  /** How long it has taken so far. */
+  readonly seconds: number;
+  /** How long it may still take at most; 0 when it has ended. */
+  readonly secondsLeft: number;
+  /** Why it failed; null unless it did. */
+  readonly reason: string | null;
+  /** Settings that have changed and need a restart of the host. */
+  readonly restartNeeded: readonly string[];
+}
+
 export interface HostStatus {
   readonly version: string;
   readonly hostKey: string;
@@ -79,6 +97,8 @@ export interface HostStatus {
   /** Absolute path of the application module. */
   readonly app: string;
   readonly workers: readonly WorkerStatus[];
+  /** null when there has been none. */
+  readonly reload: ReloadStatus | null;
   /** null with a fabric that has none. */
   readonly router: RouterStatus | null;
   /** null for a host that is alone, and with a fabric that has none. */

@@ -37,6 +37,8 @@ export interface WorkerInit {
   /** The host listens on a Unix socket. */
   readonly hasUnixPeers: boolean;
   readonly startTimeoutMs: number;
+  /** For how long its event loop may be blocked; 0 for ever. */
+  readonly hangTimeoutMs: number;
   readonly headTimeoutMs: number;
   readonly maxHeadBytes: number;
   readonly requestTimeoutMs: number;
@@ -54,6 +56,7 @@ export interface Sibling {
   readonly socketPath: string;
   /** Sessions there, counting handshakes on their way. */
   readonly load: number;
+  /** It takes no new sessions: it drains, or is about to. */
   readonly isDraining: boolean;
   /** Its event loop does not run: nothing new for it. */
   readonly isStalled: boolean;
@@ -116,15 +119,23 @@ export interface WorkerCounts {
 
 export type MessageToWorker =
   | WorkerInit
-  | { readonly type: "signalbox:siblings"; readonly siblings: readonly Sibling[] }
-  | { readonly type: "signalbox:drain"; readonly deadlineMs: number }
+  /** `takesSessions`: whether new sessions may begin in the worker that is told. */
+  | { readonly type: "signalbox:siblings"; readonly siblings: readonly Sibling[]; readonly takesSessions: boolean }
+  /** Sessions are closed within `spreadMs`; what is left at the deadline is cut. */
+  | { readonly type: "signalbox:drain"; readonly deadlineMs: number; readonly spreadMs: number }
   | { readonly type: "signalbox:run-once-granted"; readonly name: string };
 
 export type MessageToPrimary =
   | { readonly type: "signalbox:hello" }
   | { readonly type: "signalbox:ready" }
   | { readonly type: "signalbox:start-failed"; readonly code: StartFailureCode; readonly message: string }
-  | { readonly type: "signalbox:counts"; readonly counts: WorkerCounts; readonly fabric: FabricCounts }
+  | {
+      readonly type: "signalbox:counts";
+      readonly counts: WorkerCounts;
+      readonly fabric: FabricCounts;
+      /** Resident memory of the worker. */
+      readonly rssBytes: number;
+    }
   | { readonly type: "signalbox:run-once-claim"; readonly name: string }
   | { readonly type: "signalbox:run-once-release"; readonly name: string }
   /** Sessions that began and ended since the last such message. */
@@ -198,8 +209,8 @@ export function parseMessageToPrimary(raw: unknown): MessageToPrimary | undefine
         return undefined;
       return { type: raw.type, code: raw.code as StartFailureCode, message: raw.message };
     case "signalbox:counts":
-      if (!isCounts(raw.counts) || !isFabricCounts(raw.fabric)) return undefined;
-      return { type: raw.type, counts: raw.counts, fabric: raw.fabric };
+      if (!isCounts(raw.counts) || !isFabricCounts(raw.fabric) || !isCount(raw.rssBytes)) return undefined;
+      return { type: raw.type, counts: raw.counts, fabric: raw.fabric, rssBytes: raw.rssBytes };
     case "signalbox:run-once-claim":
     case "signalbox:run-once-release":
       if (typeof raw.name !== "string" || raw.name.length > maxRunOnceNameLength) return undefined;
@@ -221,9 +232,11 @@ export function parseMessageToWorker(raw: unknown): MessageToWorker | undefined 
       return raw as unknown as WorkerInit;
     case "signalbox:siblings":
       if (!Array.isArray(raw.siblings) || !raw.siblings.every(isSibling)) return undefined;
-      return { type: raw.type, siblings: raw.siblings };
+      if (typeof raw.takesSessions !== "boolean") return undefined;
+      return { type: raw.type, siblings: raw.siblings, takesSessions: raw.takesSessions };
     case "signalbox:drain":
-      return typeof raw.deadlineMs === "number" ? { type: raw.type, deadlineMs: raw.deadlineMs } : undefined;
+      if (typeof raw.deadlineMs !== "number" || typeof raw.spreadMs !== "number") return undefined;
+      return { type: raw.type, deadlineMs: raw.deadlineMs, spreadMs: raw.spreadMs };
     case "signalbox:run-once-granted":
       return typeof raw.name === "string" ? { type: raw.type, name: raw.name } : undefined;
     default:

@@ -1,18 +1,27 @@
-/** Ends a worker's service: closes its clients so that they reconnect, lets answers finish, and says when all is done. */
+/** Ends a worker's service: closes its clients one after another so that they reconnect, lets answers finish, and says when all is done. */
 
 import type { Server as HttpServer } from "node:http";
 import type { Socket } from "node:net";
+import { setImmediate as setImmediatePromise, setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { Server } from "socket.io";
 import { describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
+import { planCloseTimes } from "./drain-plan.js";
+import { type HeardSession, IdleOrder } from "./idle-order.js";
 
 export interface DrainInput {
   readonly io: Server;
   readonly openConnections: ReadonlySet<Socket>;
   readonly hooks: readonly (() => void | Promise<void>)[];
   readonly log: Logger;
+  /** In which all sessions are closed. */
+  readonly spreadMs: number;
 }
 
+/** Event for each client, with the milliseconds in which its connection will be closed. A public name: documented. */
+const drainEvent = "signalbox:drain";
+/** With less time than this no client can do anything about it; and the poll that it waits with is better kept for the close. */
+const leastNoticeMs = 1_000;
 /** Sessions closed in one turn of the event loop, so that closing thousands does not block the answers of others. */
 const closesPerTurn = 100;
 /** How often idle connections are looked for while draining. */
@@ -21,7 +30,7 @@ const sweepIntervalMs = 50;
 const silentPollingGraceMs = 1_000;
 
 /** The part of an Engine.IO session that draining needs (engine.io 6.6, `socket.js`). */
-interface EngineSession {
+interface EngineSession extends HeardSession {
   readonly transport: { readonly name: string; readonly writable: boolean };
   readonly readyState: string;
   close(discard?: boolean): void;
@@ -38,7 +47,7 @@ export async function drainConnections(input: DrainInput): Promise<void> {
     }
     hooksRunning--;
   });
-  await closeSessions(input.io);
+  await closeSessions(input.io, input.spreadMs);
   // Together, so that no connection is open in the moment of the end that came while a hook ran.
   await Promise.all([...hooks, waitForConnections(input, () => hooksRunning > 0)]);
 }
@@ -47,13 +56,25 @@ export async function drainConnections(input: DrainInput): Promise<void> {
  * `conn.close()` and not `disconnect(true)`: only the former lets clients reconnect by themselves. Engine.IO's own list
  * is used, because a client may have joined no namespace yet.
  */
-async function closeSessions(io: Server): Promise<void> {
-  let closed = 0;
-  for (const session of listSessions(io)) {
-    session.close();
-    closed++;
-    if (closed % closesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+async function closeSessions(io: Server, spreadMs: number): Promise<void> {
+  const order = new IdleOrder(listSessions(io));
+  if (order.size > 0 && spreadMs >= leastNoticeMs) announceDrain(io, spreadMs);
+  let closedInTurn = 0;
+  for (const atMs of planCloseTimes(order.size, spreadMs, performance.now(), Math.random)) {
+    const waitMs = atMs - performance.now();
+    if (waitMs > 0 || closedInTurn === closesPerTurn) {
+      closedInTurn = 0;
+      await (waitMs > 0 ? setTimeoutPromise(waitMs) : setImmediatePromise());
+    }
+    order.takeIdlest()?.close();
+    closedInTurn++;
+    if (order.size === 0) return;
   }
+}
+
+/** Volatile: a client that cannot take it now need not hear of it later. */
+function announceDrain(io: Server, spreadMs: number): void {
+  for (const namespace of io._nsps.values()) namespace.local.volatile.emit(drainEvent, spreadMs);
 }
 
 function listSessions(io: Server): EngineSession[] {

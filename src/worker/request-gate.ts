@@ -46,6 +46,7 @@ export class RequestGate {
   readonly #unnamed = new WeakSet<object>();
   readonly #stateBySocket = new WeakMap<object, ConnectionState>();
   #siblings: ReadonlyMap<number, Sibling> = new Map();
+  #takesSessions = true;
   #isDraining = false;
 
   constructor(surroundings: GateSurroundings) {
@@ -61,7 +62,9 @@ export class RequestGate {
     });
   }
 
-  setSiblings(siblings: readonly Sibling[]): void {
+  /** @param takesSessions whether new sessions may begin here; else they go to siblings, or are refused when no sibling takes any */
+  setSiblings(siblings: readonly Sibling[], takesSessions: boolean): void {
+    this.#takesSessions = takesSessions;
     this.#siblings = new Map(siblings.map((sibling) => [sibling.slot, sibling]));
     this.#siblingLoads.noteNews(performance.now());
   }
@@ -125,7 +128,7 @@ export class RequestGate {
       hostKey: this.#surroundings.hostKey,
       ownSlot: this.#surroundings.workerSlot,
       ownLoad: this.#surroundings.countSessions(),
-      isDraining: this.#isDraining,
+      isDraining: this.#isDraining || !this.#takesSessions,
       siblings: this.#siblings,
       estimateLoad: ({ slot, load }) => this.#siblingLoads.estimate(slot, load, nowMs),
       isChosenByPrimary: state.requests === 1,

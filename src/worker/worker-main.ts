@@ -10,8 +10,8 @@ import { drainConnections } from "./drain.js";
 import { createFabric } from "./fabric-adapter.js";
 import type { Fabric } from "./fabric-contract.js";
 import { interceptListen } from "./listen-interception.js";
-import { watchParent } from "./parent-watch.js";
 import { PrimaryChannel } from "./primary-channel.js";
+import { watchProcess } from "./process-watch.js";
 import { RunOnceJobs } from "./run-once.js";
 import { publishRuntime } from "./runtime-registry.js";
 import { SessionReports } from "./session-reports.js";
@@ -40,14 +40,14 @@ class WorkerProcess {
     process.on("SIGHUP", () => {});
     // The primary is gone: so is the public port, and nobody would ever end this process.
     process.on("disconnect", () => process.exit(1));
-    watchParent();
+    const watchEventLoop = watchProcess();
     this.#channel.listen((message) => {
-      if (message.type === "signalbox:init") void this.#begin(message);
+      if (message.type === "signalbox:init") void this.#begin(message, watchEventLoop);
     });
     this.#channel.send({ type: "signalbox:hello" });
   }
 
-  async #begin(init: WorkerInit): Promise<void> {
+  async #begin(init: WorkerInit, watchEventLoop: (hangTimeoutMs: number) => void): Promise<void> {
     const log = createLogger({
       level: init.logLevel,
       format: init.logFormat,
@@ -84,6 +84,7 @@ class WorkerProcess {
     await Promise.race([fabric.connected, setTimeoutPromise(fabricPatienceMs, undefined, { ref: false })]);
     if (this.#isEnding) return;
     this.#isReady = true;
+    watchEventLoop(init.hangTimeoutMs);
     this.#channel.send({ type: "signalbox:ready" });
     this.#reportCounts(runtime, fabric);
   }
@@ -93,19 +94,19 @@ class WorkerProcess {
       case "signalbox:init":
         break;
       case "signalbox:siblings":
-        runtime.gate.setSiblings(message.siblings);
+        runtime.gate.setSiblings(message.siblings, message.takesSessions);
         break;
       case "signalbox:run-once-granted":
         jobs.grant(message.name);
         break;
       case "signalbox:drain":
-        void this.#drain(message.deadlineMs, runtime, jobs, log, fabric);
+        void this.#drain(message, runtime, jobs, log, fabric);
         break;
     }
   }
 
   async #drain(
-    deadlineMs: number,
+    { deadlineMs, spreadMs }: { readonly deadlineMs: number; readonly spreadMs: number },
     runtime: WorkerRuntime,
     jobs: RunOnceJobs,
     log: Logger,
@@ -127,6 +128,7 @@ class WorkerProcess {
         openConnections: runtime.gate.openConnections,
         hooks: runtime.drainHooks,
         log,
+        spreadMs,
       }),
     ]);
     await this.#channel.sendLast(readCounts(runtime, fabric));
@@ -158,7 +160,12 @@ class WorkerProcess {
 }
 
 function readCounts(runtime: WorkerRuntime, fabric: Fabric): MessageToPrimary {
-  return { type: "signalbox:counts", counts: { ...runtime.gate.counts }, fabric: fabric.readCounts() };
+  return {
+    type: "signalbox:counts",
+    counts: { ...runtime.gate.counts },
+    fabric: fabric.readCounts(),
+    rssBytes: process.memoryUsage.rss(),
+  };
 }
 
 /** A reader of the log that has stopped must not keep this process. */

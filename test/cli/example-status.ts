@@ -17,6 +17,7 @@ export const exampleStatus: HostStatus = {
     { slot: 0, pid: 101, state: "ready", sessions: 12, handedOff: 340, restarts: 0, uptimeSeconds: 3660.2 },
     { slot: 1, pid: null, state: "backoff", sessions: 0, handedOff: 7, restarts: 3, uptimeSeconds: 0 },
   ],
+  reload: null,
   router: null,
   bus: null,
   counters: { connections_total: 347, refused_total: 0 },

@@ -9,7 +9,14 @@ function parseCommand(...argv: string[]): CommandLine {
   return line;
 }
 
-const nothing: CommandLine = { command: "start", flags: {}, configPath: undefined, json: false, faults: [] };
+const nothing: CommandLine = {
+  command: "start",
+  flags: {},
+  configPath: undefined,
+  envPath: undefined,
+  json: false,
+  faults: [],
+};
 
 describe("command lines that are understood", () => {
   const cases: [argv: string, expected: Partial<CommandLine>][] = [
@@ -23,6 +30,8 @@ describe("command lines that are understood", () => {
     ["start --watch=false", { flags: { "--watch": "false" } }],
     ["start --region=-eu", { flags: { "--region": "-eu" } }],
     ["start --config a.json", { configPath: "a.json" }],
+    ["start --env-file a.env", { envPath: "a.env" }],
+    ["reload --port 80", { command: "reload", flags: { "--port": "80" } }],
     ["start -- --app.js", { flags: { "--app": "--app.js" } }],
     ["check app.js --host ::1", { command: "check", flags: { "--app": "app.js", "--host": "::1" } }],
     ["status", { command: "status" }],
@@ -87,7 +96,7 @@ describe("faults", () => {
     assert.ok(parsed.kind === "no-command");
     assert.match(
       parsed.fault ?? "",
-      /^"statsu" is not a command; did you mean status\?\nCommands: start, check, status, nginx, systemd\./,
+      /^"statsu" is not a command; did you mean status\?\nCommands: start, check, status, reload, nginx, systemd\./,
     );
   });
 

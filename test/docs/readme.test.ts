@@ -20,7 +20,18 @@ const documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "nginx/README
 
 /** Flags that are no settings, and those of other programs that the documents name. */
 const otherFlags = [
-  ...["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms", "--nginx", "--start", "--purge"],
+  "--config",
+  "--env-file",
+  "--json",
+  "--help",
+  "--version",
+  "--now",
+  "--hosts",
+  "--stock",
+  "--rooms",
+  "--nginx",
+  "--start",
+  "--purge",
   ...systemdFlags.map((flag) => flag.name),
 ];
 /** Variables that are no settings: one names the config file, one is read before there is a build. */

@@ -14,6 +14,16 @@ test("the first claimant gets the name, those after it wait in the order of thei
   assert.deepEqual(registry.claim("job", 3), { name: "job", slot: 3 });
 });
 
+test("one who is about to leave gets a name only when there is nobody else", () => {
+  const leaving = new Set([0, 1]);
+  const registry = new RunOnceRegistry((slot) => leaving.has(slot));
+  for (const slot of [0, 1, 2, 3]) registry.claim("job", slot);
+  assert.deepEqual(registry.release("job", 0), { name: "job", slot: 2 });
+  assert.equal(registry.release("job", 3), undefined);
+  assert.deepEqual(registry.release("job", 2), { name: "job", slot: 1 });
+  assert.equal(registry.release("job", 1), undefined);
+});
+
 test("names are held apart", () => {
   const registry = new RunOnceRegistry();
   registry.claim("one", 0);

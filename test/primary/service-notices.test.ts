@@ -7,6 +7,7 @@ const lookMs = 1_000;
 const watchdogMs = 30_000;
 const running: ServiceFacts = {
   state: "running",
+  reload: undefined,
   workers: 4,
   readyWorkers: 4,
   sessions: 12,
@@ -43,6 +44,20 @@ describe("what systemd is told", () => {
       ["STATUS=4 of 4 workers ready, 12 sessions"],
       ["STOPPING=1", "STATUS=Stops: 12 sessions left"],
       [],
+    ]);
+  });
+
+  test("a host that reloads, and one that is stopped meanwhile", () => {
+    const reload = { workersDone: 1, workers: 4 };
+    assert.deepEqual(tell([{}, { reload }, { reload }, {}], lookMs, undefined), [
+      ["READY=1", "STATUS=4 of 4 workers ready, 12 sessions", "WATCHDOG=1"],
+      ["RELOADING=1", "STATUS=Reloads: 1 of 4 workers replaced; 4 of 4 workers ready, 12 sessions"],
+      [],
+      ["READY=1", "STATUS=4 of 4 workers ready, 12 sessions"],
+    ]);
+    assert.deepEqual(tell([{}, { reload }, { reload, state: "draining" }], lookMs, undefined).at(-1), [
+      "STOPPING=1",
+      "STATUS=Stops: 12 sessions left",
     ]);
   });
 

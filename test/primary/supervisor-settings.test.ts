@@ -9,7 +9,8 @@ function readTrusted(flags: Record<string, string>): unknown {
   const environment = { runtimeDirectory: undefined, xdgRuntimeDir: undefined };
   const paths = computeRuntimePaths({ config, environment, uid: 1, tmpDir: "/tmp", pid: 1 });
   const log = { format: "json", isColored: false } as const;
-  return collectSupervisorSettings({ config, hostKey: "host", appPath: "/app.js", paths, log }).init.trustProxy;
+  const host = { config, hostKey: "host", appPath: "/app.js", paths, log, fileVariables: {} };
+  return collectSupervisorSettings(host).init.trustProxy;
 }
 
 test("a proxy that names the client by the PROXY protocol is one of those that a number counts", () => {

@@ -9,6 +9,7 @@ import { findProgram, skipOrFail } from "../support/prerequisite.js";
 
 const facts: ServiceFacts = {
   state: "running",
+  reload: undefined,
   workers: 1,
   readyWorkers: 1,
   sessions: 0,

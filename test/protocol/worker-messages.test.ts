@@ -19,12 +19,13 @@ const counts = {
 };
 
 const fabric = noFabricCounts;
+const rssBytes = 1_000;
 
 const messagesToPrimary: MessageToPrimary[] = [
   { type: "signalbox:hello" },
   { type: "signalbox:ready" },
   { type: "signalbox:start-failed", code: "SIGNALBOX_APP_FAILED", message: "it threw" },
-  { type: "signalbox:counts", counts, fabric: { ...noFabricCounts, lateJoins: 5 } },
+  { type: "signalbox:counts", counts, fabric: { ...noFabricCounts, lateJoins: 5 }, rssBytes },
   { type: "signalbox:run-once-claim", name: "cleanup" },
   { type: "signalbox:run-once-release", name: "cleanup" },
   { type: "signalbox:sessions", began: 2, ended: 0 },
@@ -46,6 +47,7 @@ const messagesToWorker: MessageToWorker[] = [
     trustProxy: ["loopback"],
     hasUnixPeers: false,
     startTimeoutMs: 1,
+    hangTimeoutMs: 1,
     maxHeadBytes: 1,
     headTimeoutMs: 1,
     requestTimeoutMs: 1,
@@ -55,12 +57,13 @@ const messagesToWorker: MessageToWorker[] = [
     logFd: 4,
     isLogColored: false,
   },
-  { type: "signalbox:siblings", siblings: [] },
+  { type: "signalbox:siblings", siblings: [], takesSessions: true },
   {
     type: "signalbox:siblings",
+    takesSessions: false,
     siblings: [{ slot: 1, socketPath: "/run/w1.sock", load: 3, isDraining: false, isStalled: false }],
   },
-  { type: "signalbox:drain", deadlineMs: 10_000 },
+  { type: "signalbox:drain", deadlineMs: 10_000, spreadMs: 8_000 },
   { type: "signalbox:run-once-granted", name: "cleanup" },
 ];
 
@@ -109,16 +112,20 @@ describe("the primary passes over a message that is not whole", () => {
     ["a type that every object has", { type: "constructor" }],
     ["a failure without a message", { type: "signalbox:start-failed", code: "SIGNALBOX_APP_FAILED" }],
     ["a failure with an unknown code", { type: "signalbox:start-failed", code: "SIGNALBOX_USAGE", message: "" }],
-    ["counts that miss one", { type: "signalbox:counts", counts: { ...counts, receivedRequests: undefined }, fabric }],
+    [
+      "counts that miss one",
+      { type: "signalbox:counts", counts: { ...counts, receivedRequests: undefined }, fabric, rssBytes },
+    ],
     [
       "counts that are not whole numbers",
-      { type: "signalbox:counts", counts: { ...counts, forwardFailures: 0.5 }, fabric },
+      { type: "signalbox:counts", counts: { ...counts, forwardFailures: 0.5 }, fabric, rssBytes },
     ],
-    ["counts without counts", { type: "signalbox:counts", counts: null, fabric }],
-    ["counts without those of the fabric", { type: "signalbox:counts", counts }],
+    ["counts without counts", { type: "signalbox:counts", counts: null, fabric, rssBytes }],
+    ["counts without those of the fabric", { type: "signalbox:counts", counts, rssBytes }],
+    ["counts without the memory", { type: "signalbox:counts", counts, fabric }],
     [
       "counts of the fabric that miss one",
-      { type: "signalbox:counts", counts, fabric: { ...fabric, lateJoins: undefined } },
+      { type: "signalbox:counts", counts, fabric: { ...fabric, lateJoins: undefined }, rssBytes },
     ],
     ["a claim without a name", { type: "signalbox:run-once-claim" }],
     ["a name above the limit", { type: "signalbox:run-once-claim", name: "x".repeat(maxRunOnceNameLength + 1) }],
@@ -142,12 +149,14 @@ describe("the primary passes over a message that is not whole", () => {
 describe("a worker passes over a message that is not whole", () => {
   const sibling = { slot: 1, socketPath: "/s", load: 0, isDraining: false, isStalled: false };
   const cases: [string, unknown][] = [
-    ["siblings that are no list", { type: "signalbox:siblings", siblings: { 0: sibling } }],
+    ["siblings that are no list", { type: "signalbox:siblings", siblings: { 0: sibling }, takesSessions: true }],
     [
       "one broken sibling among whole ones",
-      { type: "signalbox:siblings", siblings: [sibling, { ...sibling, slot: "1" }] },
+      { type: "signalbox:siblings", siblings: [sibling, { ...sibling, slot: "1" }], takesSessions: true },
     ],
-    ["a drain without a deadline", { type: "signalbox:drain" }],
+    ["siblings without a word on the worker itself", { type: "signalbox:siblings", siblings: [sibling] }],
+    ["a drain without a deadline", { type: "signalbox:drain", spreadMs: 1 }],
+    ["a drain without a spread", { type: "signalbox:drain", deadlineMs: 1 }],
     ["a grant without a name", { type: "signalbox:run-once-granted", name: 1 }],
     ["a connection of the sticky package", { type: "sticky:connection", data: Buffer.from("GET / HTTP/1.1") }],
   ];

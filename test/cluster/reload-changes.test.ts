@@ -1,0 +1,86 @@
+/** What a reload brings: a new configuration, new variables, another number of workers; and what it cannot bring. */
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pidsOf, ReloadHost } from "../support/reload-host.js";
+
+const settings = { workers: 2, drainTimeoutMs: 400 };
+
+describe("a reload", { timeout: 60_000 }, () => {
+  let reloadHost: ReloadHost;
+
+  before(async () => {
+    reloadHost = await ReloadHost.start(settings, { variables: "APP_VARIABLE=old" });
+  });
+  after(async () => await reloadHost[Symbol.asyncDispose]());
+
+  for (const workers of [4, 1]) {
+    test(`changes the number of workers to ${workers}`, async () => {
+      reloadHost.configure({ ...settings, workers });
+      const before = pidsOf(await reloadHost.host.readStatus());
+      const { code, stderr } = await reloadHost.reload();
+      assert.deepEqual([code, stderr], [0, ""]);
+      const after = await reloadHost.host.readStatus();
+      assert.equal(after.workers.length, workers);
+      assert.ok(after.workers.every(({ pid, state }) => state === "ready" && !before.includes(pid)));
+    });
+  }
+
+  test("reads the variables again, and resolves the release anew", async () => {
+    assert.deepEqual((await reloadHost.readFacts()).variable, "old");
+    writeFileSync(reloadHost.envPath, "APP_VARIABLE=new");
+    reloadHost.release("2");
+    assert.equal((await reloadHost.reload()).code, 0);
+    const { variable, release } = await reloadHost.readFacts();
+    assert.deepEqual({ variable, release }, { variable: "new", release: "2" });
+    assert.match((await reloadHost.host.readStatus()).app, /releases.2.app\.mjs$/);
+  });
+
+  test("takes over what it can, and names what needs a restart", async () => {
+    reloadHost.configure({ ...settings, workers: 1, maxHeadBytes: 2_048, region: "eu", keepAliveTimeoutMs: 1_000 });
+    const { code, stderr } = await reloadHost.reload();
+    assert.equal(code, 0);
+    assert.equal(stderr, "signalbox: changed, and in force only after a restart: region, maxHeadBytes\n");
+    assert.deepEqual((await reloadHost.host.readStatus()).reload?.restartNeeded, ["region", "maxHeadBytes"]);
+  });
+
+  test("by SIGHUP, sent three times at once, is one reload, and one more for what has changed since it began", async () => {
+    reloadHost.configure(settings);
+    const gate = join(reloadHost.directory, "gate");
+    reloadHost.release("3", { gate });
+    const { host } = reloadHost;
+    const reloads = (): number => host.log.filter(({ msg }) => msg === "SIGHUP: reloading").length;
+    host.process.kill("SIGHUP");
+    await host.waitForStatus(({ workers }) => workers.length === 2, "a new worker");
+    host.process.kill("SIGHUP");
+    // Signals of one kind are merged while the first waits to be handled: it has been, when the host answers again.
+    await host.readStatus();
+    host.process.kill("SIGHUP");
+    await host.readStatus();
+    reloadHost.release("4", { gate });
+    writeFileSync(gate, "");
+    await host.waitForStatus(
+      ({ reload }) => reload?.state === "done" && reloads() === 2,
+      "the end of the second reload",
+    );
+    assert.equal((await reloadHost.readFacts()).release, "4");
+    assert.equal(host.log.filter(({ msg }) => msg.startsWith("Reloaded in ")).length, 4 + 2);
+    assert.equal(host.stderr, "");
+  });
+
+  test("is followed by crashes as before: the worker comes back with the same release", async () => {
+    reloadHost.release("5");
+    const { host } = reloadHost;
+    const { workers } = await host.readStatus();
+    process.kill(workers[0]?.pid ?? 0, "SIGKILL");
+    await host.waitForStatus(({ workers: now }) => now[0]?.restarts === 1 && now[0].state === "ready", "a new worker");
+    const releaseByWorker = new Map<number, string>();
+    while (releaseByWorker.size < 2) {
+      const { worker, release } = await reloadHost.readFacts();
+      releaseByWorker.set(worker, release);
+    }
+    assert.deepEqual([...releaseByWorker.values()], ["4", "4"]);
+  });
+});

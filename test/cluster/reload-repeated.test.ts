@@ -1,0 +1,81 @@
+/** Many reloads in a row under load leave nothing behind in the processes that stay. */
+
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { fixturePath, pause } from "../support/host.js";
+import { ReloadHost } from "../support/reload-host.js";
+import { isFull, ReloadLoad } from "../support/reload-load.js";
+
+const [webSockets, pollings, messagesPerSecond] = isFull ? [100, 40, 200] : [20, 10, 50];
+const workers = isFull ? 4 : 2;
+const reloads = isFull ? 20 : 5;
+/** What the collector leaves, and code that is compiled later. */
+const heapToleranceBytes = 4 * 1024 * 1024;
+/** Connections that come and go with the load. */
+const descriptorTolerance = 12;
+
+interface Held {
+  readonly listeners: number;
+  readonly handles: number;
+  readonly heapBytes: number;
+  readonly descriptors: number;
+}
+
+test(`${reloads} reloads in a row leave memory, handles and listeners as the first has`, {
+  timeout: 300_000,
+}, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "sbx-probe-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  await using reloadHost = await ReloadHost.start(
+    { workers, drainTimeoutMs: 300 },
+    {
+      // Not as an argument of Node: the router has none.
+      env: { PROBE_DIR: directory, NODE_OPTIONS: `--import ${pathToFileURL(fixturePath("reload/probe.mjs")).href}` },
+    },
+  );
+  const { host } = reloadHost;
+  const routerPid = (await host.readStatus()).router?.pid ?? 0;
+
+  async function readHeld(pid: number): Promise<Held> {
+    const path = join(directory, String(pid));
+    rmSync(path, { force: true });
+    process.kill(pid, "SIGUSR2");
+    for (let looks = 0; !existsSync(path); looks++) {
+      assert.ok(looks < 1_000, `process ${pid} does not say what it holds`);
+      await pause(10);
+    }
+    const held = JSON.parse(readFileSync(path, "utf8")) as Omit<Held, "descriptors">;
+    return { ...held, descriptors: readdirSync(`/proc/${pid}/fd`).length };
+  }
+
+  await using load = await ReloadLoad.start(host.url, webSockets, pollings, messagesPerSecond);
+  const pids = { primary: host.pid, router: routerPid };
+  const after: Record<string, Held[]> = { primary: [], router: [] };
+  for (let round = 0; round < reloads; round++) {
+    const { code, stderr } = await reloadHost.reload();
+    assert.deepEqual([code, stderr], [0, ""]);
+    if (round > 0 && round < reloads - 1) continue;
+    await load.waitFor(({ open }) => open === webSockets + pollings, "everybody");
+    for (const [name, pid] of Object.entries(pids)) after[name]?.push(await readHeld(pid));
+  }
+
+  assert.equal((await host.readStatus()).router?.pid, routerPid, "it is the same router");
+  for (const [name, history] of Object.entries(after)) {
+    const [first, last] = [history[0], history.at(-1)];
+    assert.ok(first !== undefined && last !== undefined);
+    t.diagnostic(`${name}: ${JSON.stringify(first)} after the first, ${JSON.stringify(last)} after the last`);
+    assert.equal(last.listeners, first.listeners, `listeners of the ${name}`);
+    assert.ok(last.handles <= first.handles + descriptorTolerance, `handles of the ${name}`);
+    assert.ok(last.descriptors <= first.descriptors + descriptorTolerance, `descriptors of the ${name}`);
+    assert.ok(last.heapBytes < first.heapBytes + heapToleranceBytes, `memory of the ${name}`);
+  }
+  const { faults, clients, lost } = await load.report();
+  assert.deepEqual({ faults, lost }, { faults: [], lost: 0 });
+  const moves = clients.map(({ sessions }) => sessions.length - 1);
+  assert.ok(Math.max(...moves) <= reloads, "nobody moves twice in a reload");
+  assert.equal(host.stderr, "");
+});
