@@ -16,7 +16,6 @@ const installation = {
   cliPath: "/opt/signalbox/dist/cli/main.js",
   appDirectory: "/srv/app",
   neededPaths: [],
-  cpus: 16,
 };
 
 const plans = [

@@ -1,7 +1,7 @@
 /** Looks where Node, Signalbox and the application are installed, for a service that is to run them. */
 
 import { existsSync, realpathSync, statSync } from "node:fs";
-import { availableParallelism } from "node:os";
+
 import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Installation } from "../systemd/read-plan.js";
@@ -29,7 +29,6 @@ export function findInstallation(options: InstallationOptions): Installation {
     cliPath: join(signalbox, "dist/cli/main.js"),
     appDirectory,
     neededPaths: needed,
-    cpus: availableParallelism(),
   };
 }
 

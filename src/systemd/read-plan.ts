@@ -19,13 +19,19 @@ export interface Installation {
   readonly appDirectory: string | undefined;
   /** All that the service has to read to run: roots of installations and single files, symbolic links resolved. */
   readonly neededPaths: readonly string[];
-  /** Worker processes if `workers` is auto. */
-  readonly cpus: number;
 }
 
 type PlannedConfig = Pick<
   SignalboxConfig,
-  "app" | "host" | "port" | "listen" | "listenMode" | "workers" | "startTimeoutMs" | "drainTimeoutMs" | "runtimeDir"
+  | "app"
+  | "host"
+  | "port"
+  | "listen"
+  | "listenMode"
+  | "startTimeoutMs"
+  | "drainTimeoutMs"
+  | "reloadTimeoutMs"
+  | "runtimeDir"
 >;
 
 /** Names that can be those of a unit, of a user (31 characters with an instance's name behind) and of a directory. */
@@ -72,7 +78,6 @@ export function readPlan(
   const socket = isTemplate
     ? { stream: `%t/${name}-%i.sock`, file: { mode: 0o666, group: undefined } }
     : readSocket(config, options, faults);
-  const workers = config.workers === "auto" ? installation.cpus : config.workers;
   return {
     plan: {
       name,
@@ -83,7 +88,7 @@ export function readPlan(
       workingDirectory: isTemplate ? "/srv/%i" : escapeSpecifiers(installation.appDirectory ?? "/"),
       homePaths: withoutNested(installation.neededPaths.filter((path) => isBelow(path, homes))),
       socket,
-      limits: deriveLimits(config, workers),
+      limits: deriveLimits(config),
       variables: isTemplate ? [...variables] : [...new Map([...describeAddress(config), ...variables])],
     },
     faults,

@@ -8,7 +8,7 @@ export function renderEnvironment(plan: UnitPlan): string {
   const path = nameFiles(plan).environment;
   return `# Settings of Signalbox, one a line (${path}). \`signalbox start --help\` has them all, \`signalbox check\` finds faults.
 # After a change: systemctl restart. Of these, the units hold copies: the public address (the socket unit), startTimeoutMs,
-# drainTimeoutMs and workers (the limits of the service unit). After a change of one, write them anew: \`signalbox systemd\`.
+# drainTimeoutMs and reloadTimeoutMs (the limits of the service unit). After a change of one, write them anew: \`signalbox systemd\`.
 # It may hold passwords: keep it to root (0600); systemd reads it before it becomes the service's user.
 
 ${plan.variables.map(([name, value]) => `${renderVariable(name, value)}\n`).join("")}`;

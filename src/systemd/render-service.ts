@@ -35,7 +35,7 @@ Environment=NODE_ENV=production
 ${renderTemplateVariables(plan)}EnvironmentFile=${plan.isTemplate ? "-" : ""}${files.environment}
 SyslogIdentifier=${unit}
 
-# For a start, and for a reload, which replaces one worker after another: startTimeoutMs and drainTimeoutMs for each.
+# For a start, and for a reload: the longer of startTimeoutMs and reloadTimeoutMs, and some more.
 TimeoutStartSec=${plan.limits.startSeconds}
 # drainTimeoutMs, and what it takes to end the rest. Only the primary gets SIGTERM: it drains the workers. What is left is killed.
 TimeoutStopSec=${plan.limits.stopSeconds}

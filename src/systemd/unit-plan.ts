@@ -41,15 +41,14 @@ const startMarginMs = 30_000;
 
 /**
  * How long systemd has to wait: for the start of all workers at once, and for a reload, which has the same limit (systemd.service(5),
- * TimeoutStartSec=) and replaces one worker after another.
+ * TimeoutStartSec=).
  */
 export function deriveLimits(
-  config: Pick<SignalboxConfig, "startTimeoutMs" | "drainTimeoutMs">,
-  workers: number,
+  config: Pick<SignalboxConfig, "startTimeoutMs" | "drainTimeoutMs" | "reloadTimeoutMs">,
 ): UnitLimits {
-  const { startTimeoutMs, drainTimeoutMs } = config;
+  const { startTimeoutMs, drainTimeoutMs, reloadTimeoutMs } = config;
   return {
-    startSeconds: Math.ceil((startMarginMs + workers * (startTimeoutMs + drainTimeoutMs)) / 1_000),
+    startSeconds: Math.ceil((startMarginMs + Math.max(startTimeoutMs, reloadTimeoutMs)) / 1_000),
     stopSeconds: Math.ceil((drainTimeoutMs + stopMarginMs) / 1_000),
   };
 }

@@ -24,6 +24,7 @@ const serviceVariables = [
 ];
 
 interface Facts {
+  readonly release: string;
   readonly pid: number;
   readonly environment: readonly string[];
   readonly cpus: number;
@@ -143,7 +144,40 @@ test("under a real systemd", async (t) => {
     assert.equal(await hasTimedOut(sandbox), true);
   });
 
-  // Here belongs: systemctl reload under load, and SIGHUP.
+  await t.test("reload brings new code to every worker, and nobody notices", async (subtest) => {
+    const before = await readPids(sandbox);
+    const load = await startLoad(sandbox);
+    writeApp(sandbox, "second");
+    const { durationMs } = await sandbox.run(["systemctl", "reload", service]);
+    await load.next(50);
+    const { outcomes, slowestMs } = await load.end();
+    subtest.diagnostic(`${Math.round(durationMs)} ms; outcomes ${JSON.stringify(outcomes)}, the longest ${slowestMs} ms`);
+    assert.deepEqual(Object.keys(outcomes), ["200"]);
+    const after = await readPids(sandbox);
+    assert.equal(after.workers.length, 2);
+    assert.deepEqual(
+      after.workers.filter((pid) => before.workers.includes(pid)),
+      [],
+    );
+    assert.equal((await readFacts(sandbox)).release, "second");
+    await sandbox.waitFor(service, "StatusText", (text) => text.startsWith("2 of 2 workers ready"));
+    assert.equal(await sandbox.show(service, "ActiveState"), "active");
+  });
+
+  await t.test("a reload of what does not start fails, says why, and leaves the old in place", async () => {
+    const before = await readPids(sandbox);
+    sandbox.write("/srv/app/app.mjs", "throw new Error('a broken release');\n");
+    assert.notEqual((await sandbox.run(["systemctl", "reload", service])).code, 0);
+    assert.equal(await sandbox.show(service, "ActiveState"), "active");
+    assert.deepEqual((await readPids(sandbox)).workers, before.workers);
+    assert.equal((await readFacts(sandbox)).release, "second");
+    const journal = await sandbox.readJournal(service);
+    assert.ok(journal.some((entry) => entry.MESSAGE.includes("a broken release")));
+    writeApp(sandbox, "third");
+    await sandbox.check(["systemctl", "kill", "--signal=HUP", "--kill-who=main", service]);
+    await waitForPids(sandbox, ({ workers }) => workers.length === 2 && !workers.some((pid) => before.workers.includes(pid)));
+    assert.equal((await readFacts(sandbox)).release, "third");
+  });
 
   await t.test("stopping takes no longer than the drain, and leaves nothing", async (subtest) => {
     const { durationMs } = await sandbox.run(["systemctl", "stop", "signalbox.socket"]);
@@ -204,8 +238,13 @@ test("under a real systemd", async (t) => {
   });
 });
 
+function writeApp(sandbox: SystemdSandbox, release: string): void {
+  const source = readFileSync(fixturePath("systemd/service-app.mjs"), "utf8");
+  sandbox.write("/srv/app/app.mjs", source.replace('const release = "first"', `const release = "${release}"`));
+}
+
 async function install(sandbox: SystemdSandbox): Promise<string> {
-  sandbox.write("/srv/app/app.mjs", readFileSync(fixturePath("systemd/service-app.mjs"), "utf8"));
+  writeApp(sandbox, "first");
   const settings = ["--app", "/srv/app/app.mjs", "--workers", "2", "--drain-timeout-ms", String(drainTimeoutMs)];
   return await sandbox.check(["node", `${projectInside}/scripts/install.mjs`, "--start", "--", ...settings]);
 }
