@@ -9,8 +9,8 @@ import { TrustedProxies, type TrustedProxySetting } from "../address/trusted-pro
 import { ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
 import type { Peer, UnnamedPeer } from "../protocol/peer.js";
-import { readProxyHeader } from "./proxy-protocol.js";
 import { readPassedAddress } from "./passed-socket.js";
+import { readProxyHeader } from "./proxy-protocol.js";
 import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
 import { isSomebodyListening } from "./runtime-dir.js";
@@ -41,6 +41,8 @@ export interface ListenerSettings {
   readonly maxHeadBytes: number;
   readonly maxPendingConnections: number;
   readonly trustProxy: TrustedProxySetting;
+  /** The address is a Unix socket's. */
+  readonly hasUnixPeers: boolean;
   readonly proxyProtocol: boolean;
 }
 
@@ -74,7 +76,7 @@ export class Listener {
     this.#settings = settings;
     this.#metrics = metrics;
     this.#onConnection = onConnection;
-    this.#proxies = new TrustedProxies(settings.trustProxy, settings.address.kind === "unix");
+    this.#proxies = new TrustedProxies(settings.trustProxy, settings.hasUnixPeers);
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 

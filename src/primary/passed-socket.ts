@@ -14,6 +14,11 @@ export function readPassedAddress(server: Server, fd: number): PassedAddress {
   return { kind: "unix", path: findUnixPath(fd) ?? `descriptor ${fd}`, mode: 0 };
 }
 
+/** Whether that descriptor is a Unix socket's. */
+export function isUnixSocket(fd: number): boolean {
+  return findUnixPath(fd) !== undefined;
+}
+
 /** From the kernel's table of Unix sockets, proc_pid_net(5): the inode and the path end the line. */
 function findUnixPath(fd: number): string | undefined {
   const { ino } = fstatSync(fd, { bigint: true });

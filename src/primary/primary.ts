@@ -15,6 +15,7 @@ import { HandOff } from "./hand-off.js";
 import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey } from "./machine-facts.js";
+import { isUnixSocket } from "./passed-socket.js";
 import { Reloader, resolveApp } from "./reloader.js";
 import { Retirer } from "./retirer.js";
 import { routerLogFd } from "./router-process.js";
@@ -121,7 +122,8 @@ class Host {
     this.#passedSocket = readPassedSocket(options.service, process.pid);
     const { fd } = this.#passedSocket;
     const target = fd === undefined ? this.#address : ({ kind: "passed", fd } as const);
-    this.#listener = new Listener({ ...config, address: target }, this.#metrics, (connection) =>
+    const hasUnixPeers = fd === undefined ? config.listen !== undefined : isUnixSocket(fd);
+    this.#listener = new Listener({ ...config, address: target, hasUnixPeers }, this.#metrics, (connection) =>
       this.#handOff.take(connection),
     );
     this.#fabric = createHostFabric(config.fabric, {
@@ -140,6 +142,7 @@ class Host {
     ): SupervisorSettings =>
       collectSupervisorSettings({
         config: forConfig,
+        hasUnixPeers,
         hostKey: this.#hostKey,
         appPath,
         paths: this.#paths,

@@ -95,7 +95,9 @@ function describe(facts: ServiceFacts): { outline: string; status: string } {
     case "running": {
       const reason = facts.notReadyReason === undefined ? "" : `; takes no new sessions: ${facts.notReadyReason}`;
       const reload =
-        facts.reload === undefined ? "" : `Reloads: ${facts.reload.workersDone} of ${count(facts.reload.workers, "worker")} replaced; `;
+        facts.reload === undefined
+          ? ""
+          : `Reloads: ${facts.reload.workersDone} of ${count(facts.reload.workers, "worker")} replaced; `;
       return { outline: `${reload}${ready}${reason}`, status: `${reload}${ready}, ${sessions}${reason}` };
     }
     case "draining":

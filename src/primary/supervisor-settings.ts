@@ -15,6 +15,8 @@ const stableAfterMs = 60_000;
 
 export function collectSupervisorSettings(host: {
   readonly config: SignalboxConfig;
+  /** The host listens on a Unix socket. */
+  readonly hasUnixPeers: boolean;
   readonly hostKey: string;
   readonly appPath: string;
   readonly paths: RuntimePaths;
@@ -41,7 +43,7 @@ export function collectSupervisorSettings(host: {
       maxOutboxBytes: config.maxOutboxBytes,
       maxRoomsPerWorker: config.maxRoomsPerWorker,
       trustProxy: countHopsLeft(config),
-      hasUnixPeers: config.listen !== undefined,
+      hasUnixPeers: host.hasUnixPeers,
       startTimeoutMs: config.startTimeoutMs,
       // A debugger blocks it for as long as somebody thinks.
       hangTimeoutMs: config.inspect ? 0 : config.hangTimeoutMs,

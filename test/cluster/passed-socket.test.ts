@@ -10,8 +10,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { findFreePorts } from "../support/cli-process.js";
+import { enginePath, PollingSession, readHandshake } from "../support/engine-polling.js";
 import { cleanEnvironment, cliPath, fetchText, fixturePath, pause, TestHost, waitForPorts } from "../support/host.js";
 import { findProgram, skipOrFail } from "../support/prerequisite.js";
+import { RawConnection, renderRequest } from "../support/raw-http.js";
 
 /** A TCP socket is passed in systemd-service.test.ts as well. */
 const skip = process.env["TEST_SIZE"] === "full" ? false : "at full size";
@@ -74,6 +76,16 @@ test("a host listens on the Unix socket it is given, and knows its path", async 
   const ready = await host.waitForLog(({ msg }) => msg.startsWith("Ready at "));
   assert.ok(ready.msg.startsWith(`Ready at ${path} `));
   assert.equal((await fetchText("http://host/", { socketPath: path })).status, 200);
+  // Whoever may open it is believed, as with a path of the host's own.
+  const connection = await RawConnection.open({ path });
+  const headers = { "X-Forwarded-For": "192.0.2.7" };
+  const session = new PollingSession(
+    readHandshake(await connection.exchange(renderRequest({ path: enginePath(), headers }))),
+    connection,
+  );
+  await session.join();
+  assert.equal((await session.who()).address, "192.0.2.7");
+  connection.destroy();
 });
 
 const unusable: [what: string, flags: readonly string[], count: number, fault: RegExp][] = [

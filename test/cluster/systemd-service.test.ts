@@ -151,7 +151,9 @@ test("under a real systemd", async (t) => {
     const { durationMs } = await sandbox.run(["systemctl", "reload", service]);
     await load.next(50);
     const { outcomes, slowestMs } = await load.end();
-    subtest.diagnostic(`${Math.round(durationMs)} ms; outcomes ${JSON.stringify(outcomes)}, the longest ${slowestMs} ms`);
+    subtest.diagnostic(
+      `${Math.round(durationMs)} ms; outcomes ${JSON.stringify(outcomes)}, the longest ${slowestMs} ms`,
+    );
     assert.deepEqual(Object.keys(outcomes), ["200"]);
     const after = await readPids(sandbox);
     assert.equal(after.workers.length, 2);
@@ -175,7 +177,10 @@ test("under a real systemd", async (t) => {
     assert.ok(journal.some((entry) => entry.MESSAGE.includes("a broken release")));
     writeApp(sandbox, "third");
     await sandbox.check(["systemctl", "kill", "--signal=HUP", "--kill-who=main", service]);
-    await waitForPids(sandbox, ({ workers }) => workers.length === 2 && !workers.some((pid) => before.workers.includes(pid)));
+    await waitForPids(
+      sandbox,
+      ({ workers }) => workers.length === 2 && !workers.some((pid) => before.workers.includes(pid)),
+    );
     assert.equal((await readFacts(sandbox)).release, "third");
   });
 
