@@ -28,6 +28,8 @@ export type RollStep =
 
 /** A new worker is never worth waiting for less than this at the end of the time. */
 const leastStartMs = 100;
+/** A drain that is shorter, unless it is meant to be, would cut the clients off. */
+const leastDrainMs = 1_000;
 
 /**
  * At no time are there more workers than before or after, and one: an old one drains as soon as a new one has its place. With
@@ -39,7 +41,8 @@ export function planRollStep(state: RollState, times: RollTimes): RollStep {
   const leftMs = times.deadlineMs - times.nowMs;
   if (started > 0 && oldWorkers > wanted - started) {
     const startsMs = (wanted - started) * (times.bootMs ?? 0);
-    const shareMs = Math.max(0, (leftMs - startsMs) / oldWorkers);
+    const shareMs = (leftMs - startsMs) / oldWorkers;
+    if (shareMs < Math.min(leastDrainMs, times.drainTimeoutMs)) return { kind: "give-up" };
     return { kind: "drain", drainMs: Math.floor(Math.min(times.drainTimeoutMs, shareMs)) };
   }
   return leftMs < leastStartMs ? { kind: "give-up" } : { kind: "start" };

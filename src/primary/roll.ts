@@ -120,7 +120,7 @@ export class Roll {
   #explainTimeout(): ReloadError {
     const { oldWorkers } = this.#state;
     return new ReloadError(
-      `it did not end within ${this.#order.timeoutMs} ms (reloadTimeoutMs); workers not replaced: ${oldWorkers}.`,
+      `it cannot end within ${this.#order.timeoutMs} ms (reloadTimeoutMs): raise that; workers not replaced: ${oldWorkers}.`,
     );
   }
 }

@@ -1,17 +1,17 @@
 /** Forks the workers, keeps each slot filled, and ends them: it acts, `restart-policy` decides. It routes nothing. */
 
 import { EventEmitter } from "node:events";
-import { maxWorkerSlots } from "../address/address.js";
 import { AppStartError, CrashLoopError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { FabricCounts, MessageToPrimary } from "../protocol/worker-messages.js";
 import { planSpreadMs } from "./drain-spread.js";
-import { freshHistory, planRestart, type RestartSettings, type SlotHistory } from "./restart-policy.js";
+import { freshHistory, planRestart, type RestartSettings } from "./restart-policy.js";
 import { RunOnceRegistry } from "./run-once-registry.js";
 import { SiblingNews } from "./sibling-news.js";
 import { forkWorker, type WorkerProcessSettings } from "./worker-process.js";
 import type { WorkerRecord } from "./worker-record.js";
+import { type Slot, WorkerSlots } from "./worker-slots.js";
 
 export interface SupervisorSettings extends WorkerProcessSettings {
   readonly workerCount: number;
@@ -24,26 +24,6 @@ export interface SupervisorSettings extends WorkerProcessSettings {
 const siblingUpdateIntervalMs = 100;
 /** Beyond its drain deadline, the time for a worker's exit to arrive before it is killed. */
 export const killGraceMs = 500;
-
-interface Slot {
-  readonly number: number;
-  record: WorkerRecord | undefined;
-  /** Set until a worker of `addWorker` is ready: its end is told there, and it is not started again. */
-  trial: Trial | undefined;
-  history: SlotHistory;
-  restarts: number;
-  /** Since any worker of the host became ready. */
-  restartsWithoutReady: number;
-  restartTimer: NodeJS.Timeout | undefined;
-  isRestartAsked: boolean;
-}
-
-interface Trial {
-  readonly resolve: (record: WorkerRecord) => void;
-  readonly reject: (error: AppStartError) => void;
-  /** Said by the worker itself, before its end. */
-  failure: AppStartError | undefined;
-}
 
 interface SupervisorEvents {
   ready: [record: WorkerRecord];
@@ -58,8 +38,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #settings: SupervisorSettings;
   readonly #log: Logger;
   readonly #metrics: HostMetrics;
-  readonly #slots: Slot[];
-  readonly #runOnce = new RunOnceRegistry((number) => this.#findSlot(number)?.record?.isLeaving === true);
+  readonly #slots = new WorkerSlots();
+  readonly #runOnce = new RunOnceRegistry((number) => this.#slots.find(number)?.record?.isLeaving === true);
   readonly #siblingTimer: NodeJS.Timeout;
   readonly #siblingNews = new SiblingNews();
   #hasEverBeenReady = false;
@@ -71,21 +51,21 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#settings = settings;
     this.#log = log;
     this.#metrics = metrics;
-    this.#slots = Array.from({ length: settings.workerCount }, (_, number) => createSlot(number));
+    for (let index = 0; index < settings.workerCount; index++) this.#slots.add();
     this.#siblingTimer = setInterval(() => this.#siblingNews.spread(this.records), siblingUpdateIntervalMs);
     this.#siblingTimer.unref();
   }
 
   start(): void {
-    for (const slot of this.#slots) this.#fork(slot);
+    for (const slot of this.#slots.all) this.#fork(slot);
   }
 
   get records(): WorkerRecord[] {
-    return this.#slots.flatMap((slot) => slot.record ?? []);
+    return this.#slots.records;
   }
 
   get slots(): readonly { number: number; record: WorkerRecord | undefined; restarts: number }[] {
-    return this.#slots;
+    return this.#slots.all;
   }
 
   countReady(): number {
@@ -112,12 +92,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @throws AppStartError when it ends before; then it is not started again, and its slot is free
    */
   async addWorker(settings: SupervisorSettings, signal: AbortSignal): Promise<WorkerRecord> {
-    const slot = createSlot(this.#findFreeNumber());
-    this.#slots.push(slot);
-    this.#slots.sort((left, right) => left.number - right.number);
+    const slot = this.#slots.add();
     return await new Promise((resolve, reject) => {
       slot.trial = { resolve, reject, failure: undefined };
-      this.#fork(slot, settings);
+      this.#fork(slot, settings).isReplacement = true;
       signal.addEventListener("abort", () => {
         if (slot.trial !== undefined) slot.record?.kill();
       });
@@ -126,7 +104,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** These slots get no new sessions while there are other workers (`isLeaving`), or again some. Leaving ones are not started again when they end. */
   markLeaving(numbers: readonly number[], isLeaving: boolean): void {
-    for (const slot of this.#slots.filter(({ number }) => numbers.includes(number))) {
+    for (const slot of this.#slots.all.filter(({ number }) => numbers.includes(number))) {
       if (slot.record !== undefined) slot.record.isLeaving = isLeaving;
       else if (isLeaving) this.#remove(slot);
     }
@@ -135,7 +113,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** Drains one worker, which is not started again; resolves when it has ended, at the latest a moment after the deadline. */
   async retire(number: number, deadlineMs: number): Promise<void> {
-    const slot = this.#findSlot(number);
+    const slot = this.#slots.find(number);
     const record = slot?.record;
     if (record === undefined) return;
     // First: nothing that follows may put it off.
@@ -151,19 +129,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Fills up what a roll has left open: as many workers as there are to be, at least. */
   fill(): void {
     if (this.#isStopping) return;
-    while (this.#slots.length < this.#settings.workerCount) {
-      const slot = createSlot(this.#findFreeNumber());
-      this.#slots.push(slot);
-      this.#fork(slot);
-    }
-    this.#slots.sort((left, right) => left.number - right.number);
+    while (this.#slots.all.length < this.#settings.workerCount) this.#fork(this.#slots.add());
   }
 
   /** Drains all workers; `idle` follows when the last has ended. What is left at the deadline is killed. */
   drainAll(deadlineMs: number): void {
     this.#isStopping = true;
     clearInterval(this.#siblingTimer);
-    for (const slot of this.#slots) clearTimeout(slot.restartTimer);
+    for (const slot of this.#slots.all) clearTimeout(slot.restartTimer);
     // One that is not ready serves nobody, and may be in code that hears no message.
     for (const record of this.records) if (record.state === "starting") record.kill();
     this.#drain(
@@ -197,7 +170,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** Development: ends all workers without ceremony and starts new ones. */
   restartAll(): void {
-    for (const slot of this.#slots) {
+    for (const slot of this.#slots.all) {
       slot.restartsWithoutReady = 0;
       slot.history = freshHistory;
       clearTimeout(slot.restartTimer);
@@ -210,30 +183,19 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
   }
 
-  #findSlot(number: number): Slot | undefined {
-    return this.#slots.find((slot) => slot.number === number);
-  }
-
-  #findFreeNumber(): number {
-    const taken = new Set(this.#slots.map(({ number }) => number));
-    let number = 0;
-    while (taken.has(number)) number++;
-    if (number >= maxWorkerSlots) throw new Error("all worker slots are taken");
-    return number;
-  }
-
   #remove(slot: Slot): void {
     clearTimeout(slot.restartTimer);
-    this.#slots.splice(this.#slots.indexOf(slot), 1);
+    this.#slots.remove(slot);
   }
 
-  #fork(slot: Slot, settings = this.#settings): void {
+  #fork(slot: Slot, settings = this.#settings): WorkerRecord {
     const record: WorkerRecord = forkWorker(slot.number, settings, this.#log, {
       onMessage: (message) => this.#obey(slot, record, settings, message),
       onStartTimeout: (error) => this.#noteStartFailure(slot, error),
       onExit: (cause) => this.#noteEnd(slot, record, cause),
     });
     slot.record = record;
+    return record;
   }
 
   #obey(slot: Slot, record: WorkerRecord, settings: SupervisorSettings, message: MessageToPrimary): void {
@@ -275,7 +237,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (record.state !== "starting") return;
     record.state = "ready";
     record.readySinceMs = performance.now();
-    for (const each of this.#slots) each.restartsWithoutReady = 0;
+    for (const each of this.#slots.all) each.restartsWithoutReady = 0;
     this.#hasEverBeenReady = true;
     const isReplacement = slot.restarts > 0 || slot.trial !== undefined;
     const bootMs = Math.round(record.readySinceMs - record.startedMs);
@@ -322,7 +284,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#announceIdle();
       return;
     }
-    if (!this.#slots.includes(slot)) return;
+    if (!this.#slots.has(slot)) return;
     if (slot.isRestartAsked) {
       slot.isRestartAsked = false;
       this.#fork(slot);
@@ -366,24 +328,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #grant(grant: { name: string; slot: number } | undefined): void {
     if (grant === undefined) return;
-    const holder = this.#findSlot(grant.slot)?.record;
+    const holder = this.#slots.find(grant.slot)?.record;
     if (holder !== undefined) holder.send({ type: "signalbox:run-once-granted", name: grant.name });
   }
 
   #announceIdle(): void {
     if (this.records.length === 0) this.emit("idle");
   }
-}
-
-function createSlot(number: number): Slot {
-  return {
-    number,
-    record: undefined,
-    trial: undefined,
-    history: freshHistory,
-    restarts: 0,
-    restartsWithoutReady: 0,
-    restartTimer: undefined,
-    isRestartAsked: false,
-  };
 }

@@ -13,6 +13,8 @@ export class WorkerRecord {
   state: WorkerState = "starting";
   /** A newer worker takes its place: it gets no new sessions, as long as there is another. */
   isLeaving = false;
+  /** It takes the place of another, whose clients come to it at the pace of the drain: no slow start beside that. */
+  isReplacement = false;
   readySinceMs = 0;
   sessions = 0;
   /** How many there were when it was told to drain. */
@@ -80,7 +82,7 @@ export class WorkerRecord {
     return {
       slot: this.slot,
       load: this.countLoad(nowMs),
-      readySinceMs: this.readySinceMs,
+      readySinceMs: this.isReplacement ? Number.NEGATIVE_INFINITY : this.readySinceMs,
       lastChosen: this.lastChosen,
       isStalled: this.isStalled,
     };

@@ -64,7 +64,7 @@ describe("a reload that cannot be", { timeout: 60_000 }, () => {
   test("a release that takes longer than the reload may", async () => {
     reloadHost.release("slow", { gate: join(directory, "never") });
     reloadHost.configure({ ...settings, reloadTimeoutMs: 1_000 });
-    await assertRefused(/did not end within 1000 ms \(reloadTimeoutMs\); workers not replaced: 2/);
+    await assertRefused(/cannot end within 1000 ms \(reloadTimeoutMs\): raise that; workers not replaced: 2/);
   });
 
   test("a release that is not there", async () => {

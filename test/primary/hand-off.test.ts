@@ -112,6 +112,40 @@ test("a worker is sent one connection at a time, the next when it has the one be
   );
 });
 
+describe("while workers are replaced", () => {
+  test("new sessions go to those that stay, and requests of sessions to the worker that has them", () => {
+    const [leaving, staying] = addWorkers(1, 2);
+    assert.ok(leaving !== undefined && staying !== undefined);
+    leaving.record.isLeaving = true;
+    for (let count = 0; count < 2; count++) {
+      take();
+      staying.last.acknowledge(null);
+    }
+    assert.deepEqual([leaving.sent.length, staying.sent.length], [0, 2]);
+    take(sidOf(1));
+    assert.equal(leaving.sent.length, 1);
+  });
+
+  test("those that leave take new sessions after all when no other worker is ready", () => {
+    const [leaving, staying] = addWorkers(1, 2);
+    assert.ok(leaving !== undefined && staying !== undefined);
+    leaving.record.isLeaving = true;
+    staying.record.state = "ended";
+    handOff.removeWorker(2);
+    take();
+    assert.equal(leaving.sent.length, 1);
+  });
+
+  test("a worker that replaces another needs no slow start", () => {
+    const [fresh] = addWorkers(1);
+    assert.ok(fresh !== undefined);
+    fresh.record.readySinceMs = performance.now();
+    assert.equal(fresh.record.describeLoad(0).readySinceMs, fresh.record.readySinceMs);
+    fresh.record.isReplacement = true;
+    assert.equal(fresh.record.describeLoad(0).readySinceMs, Number.NEGATIVE_INFINITY);
+  });
+});
+
 describe("a session goes", () => {
   test("to the worker that its id names, and to it while it drains", () => {
     const [one, other] = addWorkers(1, 2);

@@ -26,7 +26,13 @@ describe("the next step", () => {
   test("with little time left each drain is shortened alike, boots taken off", () => {
     const state = { oldWorkers: 4, started: 1, wanted: 4 };
     assert.deepEqual(planRollStep(state, { ...calm, deadlineMs: 9_500 }), { kind: "drain", drainMs: 2_000 });
-    assert.deepEqual(planRollStep(state, { ...calm, deadlineMs: 0 }), { kind: "drain", drainMs: 0 });
+  });
+
+  test("old workers stay where a drain would be too short for their clients, unless it is meant to be", () => {
+    const state = { oldWorkers: 4, started: 1, wanted: 4 };
+    assert.deepEqual(planRollStep(state, { ...calm, deadlineMs: 5_000 }), { kind: "give-up" });
+    const short = { ...calm, deadlineMs: 5_000, drainTimeoutMs: 100 };
+    assert.deepEqual(planRollStep(state, short), { kind: "drain", drainMs: 100 });
   });
 
   test("no worker is started when the time is up", () => {
@@ -65,7 +71,7 @@ test("a roll of any size ends in time, with at most one worker more than before 
             nowMs += bootMs;
             state = { ...state, started: state.started + 1 };
           } else {
-            assert.ok(step.drainMs <= drainTimeoutMs);
+            assert.ok(step.drainMs <= drainTimeoutMs && step.drainMs >= Math.min(drainTimeoutMs, 1_000));
             nowMs += step.drainMs;
             state = { ...state, oldWorkers: state.oldWorkers - 1 };
           }
