@@ -9,7 +9,7 @@ function readTrusted(flags: Record<string, string>): unknown {
   const environment = { runtimeDirectory: undefined, xdgRuntimeDir: undefined };
   const paths = computeRuntimePaths({ config, environment, uid: 1, tmpDir: "/tmp", pid: 1 });
   const log = { format: "json", isColored: false } as const;
-  const host = { config, hostKey: "host", appPath: "/app.js", paths, log, fileVariables: {} };
+  const host = { config, hasUnixPeers: false, hostKey: "host", appPath: "/app.js", paths, log, fileVariables: {} };
   return collectSupervisorSettings(host).init.trustProxy;
 }
 
