@@ -2,7 +2,7 @@
 
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
-import type { LogFormat, SignalboxConfig } from "../config/config.js";
+import type { SignalboxConfig } from "../config/config.js";
 import type { LoadedConfig, ServiceVariables } from "../config/load-config.js";
 import type { SignalboxError } from "../errors.js";
 import { isJournal } from "../journal.js";
