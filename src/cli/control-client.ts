@@ -145,9 +145,10 @@ export async function* requestReload(socketPath: string): AsyncGenerator<ReloadS
   if (response.statusCode !== 200) {
     throw new NotRunningError(`The host behind ${socketPath} cannot reload: it is of another version.`);
   }
+  const lines = createInterface({ input: response });
   // The host ended in between: what it said until then is all there is.
-  response.on("error", () => {});
-  for await (const line of createInterface({ input: response })) {
+  response.on("error", () => lines.close());
+  for await (const line of lines) {
     const checked = reloadStatusSchema.safeParse(JSON.parse(line));
     if (checked.success) yield checked.data;
   }
