@@ -239,8 +239,8 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 10 * minute,
     placeholder: "MS",
     description:
-      "Milliseconds that a reload may take in all; with many workers each one's drain is shortened to fit. The default leaves " +
-      "drainTimeoutMs whole for some 50 workers.",
+      "Milliseconds that a reload may take in all; with many workers each one's drain is shortened to fit; the default leaves " +
+      "it whole for some 50 workers.",
   },
   headTimeoutMs: {
     group: "Limits and timeouts",

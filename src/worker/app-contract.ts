@@ -10,7 +10,7 @@ export interface SignalboxContext {
   readonly httpServer: HttpServer;
   /** Structured log (pino); every line carries the worker slot. */
   readonly log: Logger;
-  /** Slot of this worker on its host, from 0; reused by the worker that replaces a crashed one. */
+  /** Slot of this worker on its host, from 0; the worker that replaces a crashed one has the same, one that replaces it in a reload has another. */
   readonly workerSlot: number;
   /** The 4 characters that name this host in every session id and socket id. */
   readonly hostKey: string;
