@@ -188,8 +188,7 @@ export class HandOff {
       const isStuck = lane.sending !== undefined && nowMs - lane.sending.sinceMs >= stallAfterMs;
       record.isStalled = isStuck || nowMs - record.lastHeardMs > silentAfterMs;
       if (!isStuck) continue;
-      const hasOther = [...this.#workerBySlot.values()].some((other) => other.state === "ready" && !other.isStalled);
-      if (!hasOther) continue;
+      if (!listTakers(this.#workerBySlot.values()).some((taker) => !taker.isStalled)) continue;
       this.#reroute(takeMovable(lane), "worker-stalled");
     }
   }

@@ -89,9 +89,9 @@ export class WorkerRecord {
   }
 }
 
-/** Those that new sessions go to: ready ones, and of these the ones that stay. */
+/** Those that new sessions go to: ready ones, and of these the ones that stay, unless every one of them is stalled. */
 export function listTakers(records: Iterable<WorkerRecord>): WorkerRecord[] {
   const ready = [...records].filter((record) => record.state === "ready");
   const staying = ready.filter((record) => !record.isLeaving);
-  return staying.length > 0 ? staying : ready;
+  return staying.some((record) => !record.isStalled) ? staying : ready;
 }

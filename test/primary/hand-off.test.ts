@@ -136,6 +136,24 @@ describe("while workers are replaced", () => {
     assert.equal(leaving.sent.length, 1);
   });
 
+  test("those that leave take what waits for one that stays, when that one stalls", () => {
+    const [leaving, staying] = addWorkers(1, 2);
+    assert.ok(leaving !== undefined && staying !== undefined);
+    leaving.record.isLeaving = true;
+    const [, waiting] = [take(), take()];
+    assert.deepEqual([leaving.sent.length, staying.sent.length], [0, 1]);
+    staying.record.isStalled = true;
+    assert.deepEqual(listTakers([leaving.record, staying.record]), [leaving.record, staying.record]);
+    // Its silence is what the hand-off sees of it.
+    staying.record.lastHeardMs = performance.now() - 60_000;
+    take();
+    assert.equal(leaving.sent.length, 1);
+    leaving.last.acknowledge(null);
+    handOff.removeWorker(2);
+    leaving.last.acknowledge(null);
+    assert.equal(leaving.last.socket, waiting);
+  });
+
   test("a worker that replaces another needs no slow start", () => {
     const [fresh] = addWorkers(1);
     assert.ok(fresh !== undefined);
