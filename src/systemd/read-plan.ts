@@ -1,8 +1,9 @@
 /** Makes a plan for units out of the settings, the options of the command and what is where; or says what is wrong. Pure. */
 
+import { isIP } from "node:net";
 import type { SignalboxConfig } from "../config/config.js";
 import { deriveLimits, type UnitPlan, type UnitSocket } from "./unit-plan.js";
-import { escapeSpecifiers } from "./unit-syntax.js";
+import { canBeWritten, escapeSpecifiers } from "./unit-syntax.js";
 
 export interface UnitOptions {
   readonly name: string | undefined;
@@ -70,9 +71,22 @@ export function readPlan(
   }
   if (config.runtimeDir !== undefined)
     faults.push("--runtime-dir: systemd makes a directory for the service; leave it out");
-  for (const path of new Set(installation.neededPaths.filter((needed) => isBelow(needed, privatePlaces)))) {
+  const { nodePath, cliPath, appDirectory = "/", neededPaths } = installation;
+  for (const path of new Set(neededPaths.filter((needed) => isBelow(needed, privatePlaces)))) {
     faults.push(
       `${path}: the service has a directory of its own in this place, and does not see it; put it elsewhere, such as /srv`,
+    );
+  }
+  for (const path of new Set([nodePath, cliPath, appDirectory, config.listen ?? "/", ...neededPaths])) {
+    if (canBeWritten(path)) continue;
+    faults.push(
+      `${JSON.stringify(path)}: a unit has no control characters, and no blank or backslash at an end; rename it`,
+    );
+  }
+  const homePaths = withoutNested(neededPaths.filter((path) => isBelow(path, homes)));
+  for (const path of homePaths.filter((home) => home.includes(":"))) {
+    faults.push(
+      `${path}: a colon ends a path that a service is to see of home directories; rename it, or put it elsewhere`,
     );
   }
   const socket = isTemplate
@@ -83,10 +97,10 @@ export function readPlan(
       name,
       isTemplate,
       user,
-      nodePath: installation.nodePath,
-      cliPath: installation.cliPath,
-      workingDirectory: isTemplate ? "/srv/%i" : escapeSpecifiers(installation.appDirectory ?? "/"),
-      homePaths: withoutNested(installation.neededPaths.filter((path) => isBelow(path, homes))),
+      nodePath,
+      cliPath,
+      workingDirectory: isTemplate ? "/srv/%i" : escapeSpecifiers(appDirectory),
+      homePaths,
       socket,
       limits: deriveLimits(config),
       variables: isTemplate ? [...variables] : [...new Map([...describeAddress(config), ...variables])],
@@ -102,13 +116,14 @@ function readSocket(config: PlannedConfig, options: UnitOptions, faults: string[
   }
   if (options.socketGroup !== undefined) faults.push("--socket-group is for a Unix socket: give --listen as well");
   if (port === 0) faults.push("--port: systemd listens, and cannot pick a port; give one");
-  const isIPv6 = host.includes(":");
-  if (!isIPv6 && !/^\d+(\.\d+){3}$/.test(host)) {
+  const version = isIP(host);
+  if (version === 0) {
     faults.push(
       `--host: systemd listens on addresses, and ${JSON.stringify(host)} is a name; 127.0.0.1 is this machine alone`,
     );
   }
-  return { stream: isIPv6 ? `[${host}]:${port}` : `${host}:${port}`, file: undefined };
+  const address = escapeSpecifiers(host);
+  return { stream: version === 6 ? `[${address}]:${port}` : `${address}:${port}`, file: undefined };
 }
 
 function describeAddress({ app, listen, host, port }: PlannedConfig): [string, string][] {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { resolveConfig } from "../../src/config/resolve-config.js";
 import { readPlan, type UnitOptions } from "../../src/systemd/read-plan.js";
+import { renderFiles } from "../../src/systemd/unit-files.js";
 import { deriveLimits } from "../../src/systemd/unit-plan.js";
 
 const { config } = resolveConfig({ flags: { "--app": "/srv/app/app.js" }, environment: {} });
@@ -55,6 +57,7 @@ describe("a plan for units", () => {
 
   test("an IPv6 address is in brackets, a Unix socket has a mode and a group", () => {
     assert.equal(plan({ config: { host: "::1" } }).plan.socket.stream, "[::1]:3000");
+    assert.equal(plan({ config: { host: "fe80::1%lan" } }).plan.socket.stream, "[fe80::1%%lan]:3000");
     const unix = plan({ config: { listen: "/run/chat%.sock" }, options: { socketGroup: "www-data" } }).plan;
     assert.deepEqual(unix.socket, { stream: "/run/chat%%.sock", file: { mode: 0o660, group: "www-data" } });
     assert.deepEqual(unix.variables, [
@@ -68,12 +71,44 @@ describe("a plan for units", () => {
     assert.deepEqual(plan({ installation: { neededPaths } }).plan.homePaths, ["/home/ann/app", "/home/ann/app2"]);
   });
 
+  test("whatever a path is, it is a fault or leaves the lines of the units as they are", () => {
+    const readLines = (path: string): string[] | undefined => {
+      const { plan: made, faults } = plan({
+        config: { listen: `/run${path}` },
+        installation: { nodePath: path, cliPath: path, appDirectory: path, neededPaths: [`/home/ann${path}`] },
+      });
+      const { service, socket } = renderFiles(made);
+      return faults.length > 0 ? undefined : `${service.text}${socket.text}`.split("\n");
+    };
+    const names = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/=[^]*$/, "="));
+    const plain = readLines("/a") ?? [];
+    const part = fc.constantFrom("a", " ", "\n", "\r", "\t", "\\", '"', "'", "%", "$", ":", ";", "#", "é", "\u2028");
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+        const path = `/${parts.join("")}`;
+        const lines = readLines(path);
+        if (lines === undefined) {
+          assert.match(path, /[\n\r\t:]|[ \\\u2028]$/);
+          return;
+        }
+        assert.deepEqual(names(lines), names(plain));
+        assert.ok(lines.includes(`WorkingDirectory=${path.replaceAll("%", "%%")}`));
+        assert.ok(lines.every((line) => !line.endsWith("\\")));
+      }),
+    );
+  });
+
   const faulty: [what: string, changes: Parameters<typeof plan>[0], fault: RegExp][] = [
     ["no application", { config: { app: undefined } }, /--app is missing/],
     ["a name with a slash", { options: { name: "a/b" } }, /--name: "a\/b" is not a name/],
     ["a user with a blank", { options: { user: "a b" } }, /--user/],
     ["a port that the system picks", { config: { port: 0 } }, /--port/],
     ["a name for an address", { config: { host: "localhost" } }, /--host.*"localhost" is a name/],
+    ["no address", { config: { host: "1.2.3.4.5" } }, /--host.*"1\.2\.3\.4\.5" is a name/],
+    ["a backslash at the end", { installation: { appDirectory: "/srv/a\\" } }, /"\/srv\/a\\\\": a unit has no/],
+    ["a blank at the end", { config: { listen: "/run/a " } }, /"\/run\/a ": a unit has no/],
+    ["a line's end", { installation: { nodePath: "/opt/a\nUser=root" } }, /"\/opt\/a\\nUser=root": a unit has no/],
+    ["a colon in a home", { installation: { neededPaths: ["/home/ann/a:b"] } }, /\/home\/ann\/a:b: a colon/],
     ["a group without a socket", { options: { socketGroup: "www-data" } }, /--socket-group is for a Unix socket/],
     ["a runtime directory", { config: { runtimeDir: "/x" } }, /--runtime-dir/],
     [
