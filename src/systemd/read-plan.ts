@@ -18,6 +18,8 @@ export interface Installation {
   readonly cliPath: string;
   /** Where the application was installed: with package.json, node_modules. Undefined without an application. */
   readonly appDirectory: string | undefined;
+  /** Where that is, when a symbolic link leads there; undefined when none does. */
+  readonly linkTarget: string | undefined;
   /** All that the service has to read to run: roots of installations and single files, symbolic links resolved. */
   readonly neededPaths: readonly string[];
 }
@@ -83,7 +85,20 @@ export function readPlan(
       `${JSON.stringify(path)}: a unit has no control characters, and no blank or backslash at an end; rename it`,
     );
   }
+  const { linkTarget } = installation;
+  if (linkTarget !== undefined && [appDirectory, linkTarget].some((path) => isBelow(path, homes))) {
+    faults.push(
+      `${appDirectory} is a symbolic link to ${linkTarget}: of home directories a service sees what was there at its start, so ` +
+        "that a reload would not find another release; put it elsewhere, such as /srv, or name the directory itself",
+    );
+  }
   const homePaths = withoutNested(neededPaths.filter((path) => isBelow(path, homes)));
+  for (const variable of variables.keys()) {
+    if (/^[A-Za-z_]\w*$/.test(variable)) continue;
+    faults.push(
+      `${JSON.stringify(variable)}: systemd takes only A-Z, a-z, 0-9 and _ in the name of a variable; rename it`,
+    );
+  }
   for (const path of homePaths.filter((home) => home.includes(":"))) {
     faults.push(
       `${path}: a colon ends a path that a service is to see of home directories; rename it, or put it elsewhere`,

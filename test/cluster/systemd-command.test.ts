@@ -76,6 +76,17 @@ describe("signalbox systemd", () => {
     assert.match(stderr, /main\.js cannot be read by other users/);
   });
 
+  test("takes over what the application has in an env file, and lets the service see the certificates of Redis", async () => {
+    const envFile = join(directory, "chat-variables");
+    writeFileSync(envFile, "DATABASE_URL='postgres://a b'\nSIGNALBOX_WORKERS=3\nKEY=\"one\ntwo\"\n");
+    const settings = ["--redis-url", "rediss://redis", "--redis-ca", "/home/ann/ca.pem", "--env-file", envFile];
+    const { stdout, stderr } = await runCli(["systemd", "--app", "/srv/chat/app.js", ...settings, ...elsewhere]);
+    assert.match(stdout, /^DATABASE_URL="postgres:\/\/a b"$/m, stderr);
+    assert.match(stdout, /^KEY="one\ntwo"$/m);
+    assert.match(stdout, /^SIGNALBOX_WORKERS=3$/m);
+    assert.match(stdout, /^BindReadOnlyPaths=\/home\/ann\/ca\.pem$/m);
+  });
+
   test("says every fault, of the settings and of its own flags", async () => {
     const { code, stderr } = await runCli(["systemd", "--port", "x", "--out"]);
     assert.equal(code, 2);

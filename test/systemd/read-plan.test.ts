@@ -2,16 +2,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { resolveConfig } from "../../src/config/resolve-config.js";
-import { readPlan, type UnitOptions } from "../../src/systemd/read-plan.js";
+import { type Installation, readPlan, type UnitOptions } from "../../src/systemd/read-plan.js";
 import { renderFiles } from "../../src/systemd/unit-files.js";
 import { deriveLimits } from "../../src/systemd/unit-plan.js";
 
 const { config } = resolveConfig({ flags: { "--app": "/srv/app/app.js" }, environment: {} });
 const options: UnitOptions = { name: undefined, isTemplate: false, user: undefined, socketGroup: undefined };
-const installation = {
+const installation: Installation = {
   nodePath: "/usr/bin/node",
   cliPath: "/opt/signalbox/dist/cli/main.js",
   appDirectory: "/srv/app",
+  linkTarget: undefined,
   neededPaths: ["/usr/bin", "/opt/signalbox", "/srv/app"],
 };
 
@@ -19,7 +20,7 @@ function plan(
   changes: {
     options?: Partial<UnitOptions>;
     config?: Partial<typeof config>;
-    installation?: Partial<typeof installation>;
+    installation?: Partial<Installation>;
   } = {},
   variables: readonly [string, string][] = [],
 ) {
@@ -71,6 +72,22 @@ describe("a plan for units", () => {
     assert.deepEqual(plan({ installation: { neededPaths } }).plan.homePaths, ["/home/ann/app", "/home/ann/app2"]);
   });
 
+  test("a link to the release of the day is none where the service sees what it leads to", () => {
+    assert.deepEqual(plan({ installation: { appDirectory: "/srv/now", linkTarget: "/srv/1" } }).faults, []);
+  });
+
+  test("a variable whose name systemd does not take is a fault", () => {
+    const { faults } = plan({}, [
+      ["DATABASE_URL", "x"],
+      ["a.b", "x"],
+      ["1A", ""],
+    ]);
+    assert.deepEqual(
+      faults.map((fault) => fault.slice(0, 5)),
+      ['"a.b"', '"1A":'],
+    );
+  });
+
   test("whatever a path is, it is a fault or leaves the lines of the units as they are", () => {
     const readLines = (path: string): string[] | undefined => {
       const { plan: made, faults } = plan({
@@ -109,6 +126,16 @@ describe("a plan for units", () => {
     ["a blank at the end", { config: { listen: "/run/a " } }, /"\/run\/a ": a unit has no/],
     ["a line's end", { installation: { nodePath: "/opt/a\nUser=root" } }, /"\/opt\/a\\nUser=root": a unit has no/],
     ["a colon in a home", { installation: { neededPaths: ["/home/ann/a:b"] } }, /\/home\/ann\/a:b: a colon/],
+    [
+      "a link in a home",
+      { installation: { appDirectory: "/home/ann/now", linkTarget: "/srv/1" } },
+      /\/home\/ann\/now is a/,
+    ],
+    [
+      "a link into a home",
+      { installation: { linkTarget: "/home/ann/1" } },
+      /\/srv\/app is a symbolic link to \/home\/ann\/1/,
+    ],
     ["a group without a socket", { options: { socketGroup: "www-data" } }, /--socket-group is for a Unix socket/],
     ["a runtime directory", { config: { runtimeDir: "/x" } }, /--runtime-dir/],
     [
