@@ -97,7 +97,7 @@ describe("a plan for units", () => {
       const { service, socket } = renderFiles(made);
       return faults.length > 0 ? undefined : `${service.text}${socket.text}`.split("\n");
     };
-    const names = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/=[^]*$/, "="));
+    const names = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/=.*$/s, "="));
     const plain = readLines("/a") ?? [];
     const part = fc.constantFrom("a", " ", "\n", "\r", "\t", "\\", '"', "'", "%", "$", ":", ";", "#", "é", "\u2028");
     fc.assert(
