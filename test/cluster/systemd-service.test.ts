@@ -59,6 +59,34 @@ test("under a real systemd", async (t) => {
     },
   );
 
+  await t.test(
+    "services that share a prefix get a new version together, and keep it while one is left",
+    atFullSize,
+    async () => {
+      const script = `${projectInside}/scripts/install.mjs`;
+      const settings = ["--app", "/srv/app/app.mjs", "--name", "second", "--port", "3100", "--workers", "1"];
+      const before = await sandbox.show(service, "MainPID");
+      const refused = await sandbox.run(["node", script, "--", ...settings]);
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /signalbox\.service run from \/opt\/signalbox: give --start/);
+      assert.equal(await sandbox.show(service, "MainPID"), before);
+      await sandbox.check(["node", script, "--start", "--", ...settings]);
+      for (const name of [service, "second.service"]) assert.equal(await sandbox.show(name, "ActiveState"), "active");
+      assert.notEqual(await sandbox.show(service, "MainPID"), before);
+      const moved = await sandbox.check(["node", script, "--start", "--", ...settings, "--port", "3200"]);
+      assert.match(moved, /the old address holds until systemctl restart second\.socket/);
+      const said = await sandbox.check([
+        "node",
+        `${projectInside}/scripts/uninstall.mjs`,
+        "--name",
+        "second",
+        "--purge",
+      ]);
+      assert.match(said, /\/opt\/signalbox stays: signalbox\.service use it/);
+      await sandbox.waitFor(service, "StatusText", (text) => text.startsWith("2 of 2 workers ready"));
+    },
+  );
+
   await t.test("a connection to the socket starts the service, and waits for it", async () => {
     await sandbox.check(["systemctl", "stop", "signalbox.socket"]);
     assert.equal(await sandbox.show(service, "ActiveState"), "inactive", "the service ends with its socket");
