@@ -25,7 +25,7 @@ describe("signalbox systemd", () => {
     assert.match(stdout, /^WorkingDirectory=\/srv\/chat$/m);
     assert.match(stdout, /^ListenStream=127\.0\.0\.1:8080$/m);
     assert.match(stdout, /^TimeoutStopSec=70$/m);
-    assert.match(stdout, /^TimeoutStartSec=210$/m);
+    assert.match(stdout, /^TimeoutStartSec=630$/m);
     const printed = stdout.slice(stdout.indexOf("/etc/signalbox/signalbox.env\n#")).match(/^SIGNALBOX_.*$/gm);
     assert.deepEqual(printed, [
       "SIGNALBOX_APP=/srv/chat/app.js",
