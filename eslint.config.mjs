@@ -24,6 +24,7 @@ const pureFiles = [
   "src/primary/drain-plan.ts",
   "src/primary/service-notices.ts",
   "src/primary/service-variables.ts",
+  "src/primary/working-directory.ts",
   "src/systemd/**",
   "src/worker/stock/wanted-channels.ts",
   "src/worker/stock/outage-report.ts",

@@ -15,6 +15,7 @@ const installation = {
   nodePath: "/usr/bin/node",
   cliPath: "/opt/signalbox/dist/cli/main.js",
   appDirectory: "/srv/app",
+  linkTarget: undefined,
   neededPaths: [],
 };
 

@@ -10,7 +10,11 @@ import {
   environmentDirectory,
   isSystemdHere,
   markerName,
+  nameInside,
+  read,
   readOptions,
+  readUsers,
+  refuseForeign,
   run,
   say,
   unitDirectory,
@@ -25,7 +29,8 @@ settings to ${environmentDirectory}, and tells systemd. Settings that are there 
 
   --prefix DIR   where Signalbox goes [/opt/signalbox]
   --destdir DIR  put all of it below this directory, to try it or to make a package of it; systemd is not told
-  --start        start the service now and at every boot
+  --start        start the service now and at every boot; whatever else runs from the same prefix is restarted. Without
+                 it, nothing may run from there: a running host would go on with parts of the new version
   --             what follows goes to signalbox systemd: --app PATH, --name NAME, --user USER, --template, settings
 
 For example: node scripts/install.mjs --start -- --app /srv/app/app.js --port 8080
@@ -39,39 +44,55 @@ function main() {
     process.stderr.write("There is no build to install. Run: npm run build\n");
     return 1;
   }
+  // Whoever installs may keep files to himself; the service runs as somebody else.
+  process.umask(0o022);
   // First the part that can find faults of the user's.
   const units = fs.mkdtempSync(path.join(os.tmpdir(), "sbx-install-"));
   try {
     const where = ["--signalbox", options.prefix, "--out", units];
     run(process.execPath, [cli, "systemd", ...where, ...options.rest]);
+    const isTold = options.destdir === "" && isSystemdHere();
+    const users = isTold ? findUsers(options.prefix) : [];
+    if (users.length > 0 && !options.start) {
+      throw new Error(
+        `${users.join(", ")} run from ${options.prefix}: give --start, which restarts them, or stop them first`,
+      );
+    }
     copyPackage(path.join(options.destdir, options.prefix));
     const names = copyUnits(units, options.destdir);
-    tellSystemd(options, names);
+    if (isTold) tellSystemd(options, names, users);
+    else if (options.destdir === "") say("systemd does not run here: it finds the units when it does");
   } finally {
     fs.rmSync(units, { recursive: true, force: true });
   }
   return 0;
 }
 
+/** Services that run from there, those with other names and instances of templates included. */
+function findUsers(prefix) {
+  return readUsers(read("systemctl", ["show", "--property=Id,ActiveState,ExecStart", "*.service"]), prefix);
+}
+
 /** Beside the old one first: at no time is there half of it. */
 function copyPackage(prefix) {
-  if (fs.existsSync(prefix) && !fs.existsSync(path.join(prefix, markerName))) {
-    throw new Error(`${prefix} is there, and not made by this program: choose another --prefix, or remove it`);
-  }
   const next = `${prefix}.next`;
   const previous = `${prefix}.previous`;
+  const packages = [...listPackages()].map((directory) => ({ directory, name: nameInside(root, directory) }));
+  for (const directory of [prefix, next, previous]) refuseForeign(directory);
   for (const directory of [next, previous]) fs.rmSync(directory, { recursive: true, force: true });
   fs.mkdirSync(next, { recursive: true, mode: 0o755 });
+  // First of all: what is left of an installation that was cut off is to be known as such.
+  fs.writeFileSync(path.join(next, markerName), "");
   for (const name of ["dist", "package.json", "README.md", "CHANGELOG.md", "LICENSE"]) {
     fs.cpSync(path.join(root, name), path.join(next, name), { recursive: true });
   }
-  for (const directory of listPackages()) {
-    const name = path.relative(root, directory);
+  for (const { directory, name } of packages) {
     // Packages inside it that it needs are listed themselves; others of it, for development, are not wanted.
     const filter = (source) => source === directory || path.basename(source) !== "node_modules";
     fs.cpSync(directory, path.join(next, name), { recursive: true, dereference: true, filter });
   }
-  fs.writeFileSync(path.join(next, markerName), "");
+  // The clone's own modes came along.
+  run("chmod", ["-R", "u=rwX,go=rX", next]);
   if (fs.existsSync(prefix)) fs.renameSync(prefix, previous);
   fs.renameSync(next, prefix);
   fs.rmSync(previous, { recursive: true, force: true });
@@ -108,9 +129,16 @@ function copyUnits(from, destdir) {
   const copy = (name, directory, mode) => {
     const target = path.join(destdir, directory, name);
     fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 });
-    fs.copyFileSync(path.join(from, name), target);
+    const text = fs.readFileSync(path.join(from, name), "utf8");
+    const isChanged = fs.existsSync(target) && fs.readFileSync(target, "utf8") !== text;
+    fs.writeFileSync(target, text, { mode });
     fs.chmodSync(target, mode);
     say(`wrote ${target}`);
+    if (isChanged && name.endsWith(".socket")) {
+      say(
+        `It was another before: where it is in use, the old address holds until systemctl restart ${name.replace("@.", "@NAME.")}`,
+      );
+    }
   };
   for (const name of names) {
     const settings = path.join(destdir, environmentDirectory, name);
@@ -121,22 +149,17 @@ function copyUnits(from, destdir) {
   return names.filter((name) => !name.endsWith(".env"));
 }
 
-function tellSystemd({ destdir, start }, names) {
-  if (destdir !== "") return;
-  if (!isSystemdHere()) {
-    say("systemd does not run here: it finds the units when it does");
-    return;
-  }
+function tellSystemd({ start }, names, users) {
   run("systemctl", ["daemon-reload"]);
   const service = names.find((name) => name.endsWith(".service"));
   const isTemplate = service.includes("@.");
   if (!start || isTemplate) say(`Start it: systemctl enable --now ${service.replace("@.", "@NAME.")}`);
-  else {
-    // What runs of an earlier installation is to run the new one.
-    run("systemctl", ["enable", service]);
-    run("systemctl", ["restart", service]);
-    say(`Runs: systemctl status ${service}`);
-  }
+  else run("systemctl", ["enable", service]);
+  if (!start) return;
+  // What runs of an earlier installation is to run the new one.
+  const restarted = [...new Set([...(isTemplate ? [] : [service]), ...users])];
+  if (restarted.length > 0) run("systemctl", ["restart", ...restarted]);
+  for (const name of restarted) say(`Runs: systemctl status ${name}`);
 }
 
 try {

@@ -11,11 +11,13 @@ import {
   run,
   say,
   unitDirectory,
+  usesPrefix,
 } from "./install-parts.mjs";
 
 const usage = `Usage: node scripts/uninstall.mjs [--name NAME] [--prefix DIR] [--destdir DIR] [--purge]
 
-Stops the service, and removes its units and Signalbox. Settings and the application's files (/var/lib/NAME) stay.
+Stops the service, and removes its units and, unless other units use it, Signalbox. Settings and the application's files
+(/var/lib/NAME) stay.
 
   --name NAME    name of the units [signalbox]
   --prefix DIR   where Signalbox is [/opt/signalbox]
@@ -39,9 +41,22 @@ function main() {
   }
   for (const unit of units) remove(below(`${unitDirectory}/${unit}`));
   if (isTold) run("systemctl", ["daemon-reload"]);
-  removePackage(below(options.prefix));
+  const others = findOthers(below(unitDirectory), options.prefix);
+  if (others.length > 0) say(`${below(options.prefix)} stays: ${others.join(", ")} use it`);
+  else removePackage(below(options.prefix));
   if (options.purge) remove(below(`${environmentDirectory}/${name}.env`));
   return 0;
+}
+
+/** Units that are left, and run from there. */
+function findOthers(directory, prefix) {
+  if (!fs.existsSync(directory)) return [];
+  const services = fs.readdirSync(directory).filter((name) => name.endsWith(".service"));
+  return services.filter((name) => {
+    const file = path.join(directory, name);
+    // Masked units are links to nothing.
+    return fs.statSync(file, { throwIfNoEntry: false })?.isFile() && usesPrefix(fs.readFileSync(file, "utf8"), prefix);
+  });
 }
 
 function removePackage(prefix) {

@@ -2,8 +2,8 @@
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { loadConfig } from "../config/load-config.js";
-import { configPathVariable, type ResolvedConfig } from "../config/resolve-config.js";
+import { type LoadedConfig, loadConfig } from "../config/load-config.js";
+import { configPathVariable } from "../config/resolve-config.js";
 import { configSettings } from "../config/schema.js";
 import { ConfigError, describeBriefly, UsageError } from "../errors.js";
 import { readPlan } from "../systemd/read-plan.js";
@@ -26,7 +26,10 @@ export function runSystemdCommand({ flags, configPath, envPath, options, faults 
   return 0;
 }
 
-function createPlan({ config, origins }: ResolvedConfig, options: SystemdCommandLine["options"]): UnitPlan {
+function createPlan(
+  { config, origins, fileVariables }: LoadedConfig,
+  options: SystemdCommandLine["options"],
+): UnitPlan {
   const variables = new Map<string, string>();
   let configFile: string | undefined;
   for (const setting of configSettings) {
@@ -39,9 +42,13 @@ function createPlan({ config, origins }: ResolvedConfig, options: SystemdCommand
     }
   }
   if (configFile !== undefined) variables.set(configPathVariable, configFile);
+  // The application's own: the file itself the service's user may not be able to read.
+  for (const [name, value] of Object.entries(fileVariables)) {
+    if (!name.startsWith("SIGNALBOX_")) variables.set(name, value);
+  }
   const installation = findInstallation({
     appPath: config.app,
-    configPath: configFile,
+    readFiles: [configFile, config.redisCa].filter((path) => path !== undefined),
     nodePath: options["--node"],
     signalboxDirectory: options["--signalbox"],
   });

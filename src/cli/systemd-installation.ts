@@ -8,7 +8,8 @@ import type { Installation } from "../systemd/read-plan.js";
 
 export interface InstallationOptions {
   readonly appPath: string | undefined;
-  readonly configPath: string | undefined;
+  /** Single files that the service reads: the configuration, certificates. */
+  readonly readFiles: readonly string[];
   /** Given for a machine that is not this one. */
   readonly nodePath: string | undefined;
   readonly signalboxDirectory: string | undefined;
@@ -22,12 +23,14 @@ export function findInstallation(options: InstallationOptions): Installation {
   const appDirectory = options.appPath === undefined ? undefined : findInstalledRoot(dirname(options.appPath));
   const needed = [findNodeRoot(follow(nodePath)), findModulesRoot(signalbox)];
   // As it was named, so that a link to the release of the day is followed at each start; and where it is now.
-  if (appDirectory !== undefined) needed.push(appDirectory, follow(appDirectory));
-  if (options.configPath !== undefined) needed.push(options.configPath);
+  const target = appDirectory === undefined ? undefined : follow(appDirectory);
+  if (appDirectory !== undefined && target !== undefined) needed.push(appDirectory, target);
+  needed.push(...options.readFiles);
   return {
     nodePath,
     cliPath: join(signalbox, "dist/cli/main.js"),
     appDirectory,
+    linkTarget: target === appDirectory ? undefined : target,
     neededPaths: needed,
   };
 }

@@ -17,7 +17,7 @@ import type { RouterBusInit, RouterLogSettings, RouterReport } from "../protocol
 import type { FabricCounts } from "../protocol/worker-messages.js";
 import { BusState } from "./bus-state.js";
 import { roundSeconds } from "./describe-host.js";
-import { explainRouterAbsence } from "./router-policy.js";
+import { explainRouterAbsence, isRouterExpected } from "./router-policy.js";
 import { RouterSupervisor } from "./router-supervisor.js";
 
 /** 9 bytes are 12 characters of base64url. */
@@ -34,7 +34,7 @@ export interface HostFabric {
   addCounts(counts: FabricCounts, before: FabricCounts | undefined): void;
   /** Why the host should get no new sessions; undefined when it should. */
   explainNotReady(nowMs: number): string | undefined;
-  /** What the workers need of it is there, or has been a moment ago; other hosts are not meant. */
+  /** What the workers need of it is there, or may still come back by itself; other hosts are not meant. */
   isHealthy(nowMs: number): boolean;
   describeRouter(nowMs: number): RouterStatus | null;
   describeBus(nowMs: number): BusStatus | null;
@@ -115,6 +115,7 @@ class StockRedisFabric extends StockFabric {
 
 class RoutedFabric implements HostFabric {
   readonly #hostKey: string;
+  readonly #restartBackoffMaxMs: number;
   readonly #supervisor: RouterSupervisor;
   readonly #metrics: RouterMetrics;
   readonly #fabricMetrics: FabricMetrics;
@@ -124,6 +125,7 @@ class RoutedFabric implements HostFabric {
   constructor(surroundings: HostFabricSurroundings) {
     const { config, hostKey, routerSocketPath, routerLog, log, metrics, onFailed } = surroundings;
     this.#hostKey = hostKey;
+    this.#restartBackoffMaxMs = config.restartBackoffMaxMs;
     const bus = readBusInit(config);
     if (bus !== null) {
       this.#bus = { state: new BusState(performance.now()), metrics: new BusMetrics(metrics.registry) };
@@ -182,7 +184,7 @@ class RoutedFabric implements HostFabric {
   }
 
   isHealthy(nowMs: number): boolean {
-    return explainRouterAbsence(this.#supervisor.absentSinceMs, nowMs) === undefined;
+    return isRouterExpected(this.#supervisor.absentSinceMs, this.#restartBackoffMaxMs, nowMs);
   }
 
   describeRouter(nowMs: number): RouterStatus {

@@ -16,7 +16,7 @@ import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey } from "./machine-facts.js";
 import { isUnixSocket } from "./passed-socket.js";
-import { Reloader, resolveApp } from "./reloader.js";
+import { followDirectory, Reloader, resolveApp } from "./reloader.js";
 import { Retirer } from "./retirer.js";
 import { routerLogFd } from "./router-process.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
@@ -33,6 +33,7 @@ import { killGraceMs, Supervisor, type SupervisorSettings } from "./supervisor.j
 import { collectSupervisorSettings } from "./supervisor-settings.js";
 import { type ServiceNotifier, startServiceNotifier } from "./systemd-notify.js";
 import { watchFiles } from "./watch-files.js";
+import { nameWorkingDirectory } from "./working-directory.js";
 
 export interface PrimaryOptions {
   readonly loaded: Pick<LoadedConfig, "config" | "fileVariables">;
@@ -135,6 +136,7 @@ class Host {
       metrics: this.#metrics,
       onFailed: (error) => this.#end?.reject(error),
     });
+    const directory = nameWorkingDirectory(config.app ?? "/", process.cwd(), followDirectory);
     const collectSettings = (
       forConfig: SignalboxConfig,
       appPath: string,
@@ -147,6 +149,7 @@ class Host {
         appPath,
         paths: this.#paths,
         log: { format, isColored },
+        workingDirectory: directory === undefined ? undefined : followDirectory(directory),
         fileVariables: variables,
       });
     this.#supervisor = this.#createSupervisor(collectSettings(config, this.#appPath, fileVariables));

@@ -42,6 +42,15 @@ export function resolveApp(path: string): string {
   }
 }
 
+/** Where a directory is now, symbolic links resolved; undefined when there is none. */
+export function followDirectory(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
 export class Reloader {
   readonly #surroundings: ReloadSurroundings;
   /** Until the workers have been started there is nothing to replace. */

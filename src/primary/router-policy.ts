@@ -32,3 +32,16 @@ export function explainRouterAbsence(absentSinceMs: number | undefined, nowMs: n
   const seconds = Math.floor((nowMs - absentSinceMs) / 1_000);
   return `the router has been away for ${seconds} s: each worker serves its own clients, and messages between workers do not arrive`;
 }
+
+/**
+ * Whether the router is there, or may still come. Ending the host with all its sessions is for when even a restart after the
+ * longest wait has not helped: the waits before it, each twice the one before, and it itself are below three times the longest.
+ * @param absentSinceMs when the router was last there; undefined while it is
+ */
+export function isRouterExpected(
+  absentSinceMs: number | undefined,
+  restartBackoffMaxMs: number,
+  nowMs: number,
+): boolean {
+  return absentSinceMs === undefined || nowMs - absentSinceMs < routerAbsenceLimitMs + 3 * restartBackoffMaxMs;
+}

@@ -21,6 +21,8 @@ export function collectSupervisorSettings(host: {
   readonly appPath: string;
   readonly paths: RuntimePaths;
   readonly log: { readonly format: LogFormat; readonly isColored: boolean };
+  /** Of the workers; undefined: that of this process. */
+  readonly workingDirectory: string | undefined;
   /** From the env file. */
   readonly fileVariables: Readonly<Record<string, string>>;
 }): SupervisorSettings {
@@ -59,6 +61,7 @@ export function collectSupervisorSettings(host: {
     workerMain: fileURLToPath(new URL("../worker/worker-main.js", import.meta.url)),
     inspectPort: config.inspect ? config.inspectPort : undefined,
     createSocketPath: (slot, pid) => join(paths.instanceDir, `w${slot}-${pid}.sock`),
+    workingDirectory: host.workingDirectory,
     environment: host.fileVariables,
     isWatching: config.watch,
   };

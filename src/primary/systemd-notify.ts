@@ -5,7 +5,7 @@
 
 import { execFile } from "node:child_process";
 import type { ServiceVariables } from "../config/load-config.js";
-import { readErrorCode } from "../errors.js";
+import { describeBriefly, readErrorCode } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { nothingTold, planNotice, type ServiceFacts } from "./service-notices.js";
 import { readWatchdogMs } from "./service-variables.js";
@@ -46,18 +46,24 @@ export function startServiceNotifier(
     isTelling = true;
     const env = { NOTIFY_SOCKET: notifySocket, ...(path !== undefined && { PATH: path }) };
     const options = { env, timeout: timeoutMs, killSignal: "SIGKILL" } as const;
-    execFile("systemd-notify", [...plan.variables], options, (error, _stdout, stderr) => {
+    const note = (error: unknown, stderr: string): void => {
       isTelling = false;
       // What was not heard is said again at the next look.
       if (error === null) told = plan.told;
       else if (!hasWarned) {
         hasWarned = true;
-        const reason =
-          readErrorCode(error) === "ENOENT" ? "systemd-notify is not installed" : stderr.trim() || error.message;
+        const isMissing = readErrorCode(error) === "ENOENT";
+        const reason = isMissing ? "systemd-notify is not installed" : stderr.trim() || describeBriefly(error);
         log.warn(`systemd is not told how the host is: ${reason}. A unit of Type=notify then never becomes active`);
       }
       if (isUpdateWanted && error === null) look();
-    });
+    };
+    try {
+      execFile("systemd-notify", [...plan.variables], options, (error, _stdout, stderr) => note(error, stderr));
+    } catch (error) {
+      // Node throws what it does not expect of the system, such as ENOMEM.
+      note(error, "");
+    }
   };
   const timer = setInterval(look, lookIntervalMs);
   look();

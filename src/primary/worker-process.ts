@@ -16,6 +16,8 @@ export interface WorkerProcessSettings {
   /** Inspector port of slot 0, each further slot has one more; undefined without inspector. */
   readonly inspectPort: number | undefined;
   readonly createSocketPath: (slot: number, pid: number) => string;
+  /** Of the workers; undefined: that of this process. */
+  readonly workingDirectory: string | undefined;
   /** Variables that the workers have besides those of this process. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -91,9 +93,10 @@ export function forkWorker(
 }
 
 /** Holds for the next fork. */
-function setUpCluster(slot: number, { workerMain, inspectPort }: WorkerProcessSettings): void {
+function setUpCluster(slot: number, { workerMain, workingDirectory, inspectPort }: WorkerProcessSettings): void {
   cluster.setupPrimary({
     exec: workerMain,
+    cwd: workingDirectory,
     args: [],
     // Handed-off heads are Buffers; the default (JSON) would deliver something else.
     serialization: "advanced",

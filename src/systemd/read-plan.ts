@@ -1,8 +1,9 @@
 /** Makes a plan for units out of the settings, the options of the command and what is where; or says what is wrong. Pure. */
 
+import { isIP } from "node:net";
 import type { SignalboxConfig } from "../config/config.js";
 import { deriveLimits, type UnitPlan, type UnitSocket } from "./unit-plan.js";
-import { escapeSpecifiers } from "./unit-syntax.js";
+import { canBeWritten, escapeSpecifiers } from "./unit-syntax.js";
 
 export interface UnitOptions {
   readonly name: string | undefined;
@@ -17,6 +18,8 @@ export interface Installation {
   readonly cliPath: string;
   /** Where the application was installed: with package.json, node_modules. Undefined without an application. */
   readonly appDirectory: string | undefined;
+  /** Where that is, when a symbolic link leads there; undefined when none does. */
+  readonly linkTarget: string | undefined;
   /** All that the service has to read to run: roots of installations and single files, symbolic links resolved. */
   readonly neededPaths: readonly string[];
 }
@@ -70,9 +73,35 @@ export function readPlan(
   }
   if (config.runtimeDir !== undefined)
     faults.push("--runtime-dir: systemd makes a directory for the service; leave it out");
-  for (const path of new Set(installation.neededPaths.filter((needed) => isBelow(needed, privatePlaces)))) {
+  const { nodePath, cliPath, appDirectory = "/", neededPaths } = installation;
+  for (const path of new Set(neededPaths.filter((needed) => isBelow(needed, privatePlaces)))) {
     faults.push(
       `${path}: the service has a directory of its own in this place, and does not see it; put it elsewhere, such as /srv`,
+    );
+  }
+  for (const path of new Set([nodePath, cliPath, appDirectory, config.listen ?? "/", ...neededPaths])) {
+    if (canBeWritten(path)) continue;
+    faults.push(
+      `${JSON.stringify(path)}: a unit has no control characters, and no blank or backslash at an end; rename it`,
+    );
+  }
+  const { linkTarget } = installation;
+  if (linkTarget !== undefined && [appDirectory, linkTarget].some((path) => isBelow(path, homes))) {
+    faults.push(
+      `${appDirectory} is a symbolic link to ${linkTarget}: of home directories a service sees what was there at its start, so ` +
+        "that a reload would not find another release; put it elsewhere, such as /srv, or name the directory itself",
+    );
+  }
+  const homePaths = withoutNested(neededPaths.filter((path) => isBelow(path, homes)));
+  for (const variable of variables.keys()) {
+    if (/^[A-Za-z_]\w*$/.test(variable)) continue;
+    faults.push(
+      `${JSON.stringify(variable)}: systemd takes only A-Z, a-z, 0-9 and _ in the name of a variable; rename it`,
+    );
+  }
+  for (const path of homePaths.filter((home) => home.includes(":"))) {
+    faults.push(
+      `${path}: a colon ends a path that a service is to see of home directories; rename it, or put it elsewhere`,
     );
   }
   const socket = isTemplate
@@ -83,10 +112,10 @@ export function readPlan(
       name,
       isTemplate,
       user,
-      nodePath: installation.nodePath,
-      cliPath: installation.cliPath,
-      workingDirectory: isTemplate ? "/srv/%i" : escapeSpecifiers(installation.appDirectory ?? "/"),
-      homePaths: withoutNested(installation.neededPaths.filter((path) => isBelow(path, homes))),
+      nodePath,
+      cliPath,
+      workingDirectory: isTemplate ? "/srv/%i" : escapeSpecifiers(appDirectory),
+      homePaths,
       socket,
       limits: deriveLimits(config),
       variables: isTemplate ? [...variables] : [...new Map([...describeAddress(config), ...variables])],
@@ -102,13 +131,14 @@ function readSocket(config: PlannedConfig, options: UnitOptions, faults: string[
   }
   if (options.socketGroup !== undefined) faults.push("--socket-group is for a Unix socket: give --listen as well");
   if (port === 0) faults.push("--port: systemd listens, and cannot pick a port; give one");
-  const isIPv6 = host.includes(":");
-  if (!isIPv6 && !/^\d+(\.\d+){3}$/.test(host)) {
+  const version = isIP(host);
+  if (version === 0) {
     faults.push(
       `--host: systemd listens on addresses, and ${JSON.stringify(host)} is a name; 127.0.0.1 is this machine alone`,
     );
   }
-  return { stream: isIPv6 ? `[${host}]:${port}` : `${host}:${port}`, file: undefined };
+  const address = escapeSpecifiers(host);
+  return { stream: version === 6 ? `[${address}]:${port}` : `${address}:${port}`, file: undefined };
 }
 
 function describeAddress({ app, listen, host, port }: PlannedConfig): [string, string][] {

@@ -40,7 +40,8 @@ TimeoutStartSec=${plan.limits.startSeconds}
 # drainTimeoutMs, and what it takes to end the rest. Only the primary gets SIGTERM: it drains the workers. What is left is killed.
 TimeoutStopSec=${plan.limits.stopSeconds}
 KillMode=mixed
-# A host that is ready gives a sign of life while the primary runs and the router is there. SIGABRT, and soon after it SIGKILL.
+# A host that is ready gives a sign of life while the primary runs and the router is there or about to be (its restarts wait up to
+# restartBackoffMaxMs: three times that, and 5 s). SIGABRT, and soon after it SIGKILL.
 WatchdogSec=${watchdogSeconds}
 TimeoutAbortSec=5
 # The host replaces single workers itself; this is for the end of the whole. Exit code 2 is a wrong configuration: starting again

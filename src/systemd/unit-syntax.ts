@@ -1,5 +1,13 @@
 /** Writes words as systemd reads them: systemd.syntax(7), systemd.service(5) "Command lines", systemd.exec(5) EnvironmentFile=. Pure. */
 
+/**
+ * Whether a path can stand in a unit: a line ends at a control character or goes on behind a backslash, and loses blanks at
+ * its end.
+ */
+export function canBeWritten(path: string): boolean {
+  return !/\p{Cc}|[\s\\]$/u.test(path);
+}
+
 /** A path or a word of a setting: `%` begins what systemd replaces. */
 export function escapeSpecifiers(text: string): string {
   return text.replaceAll("%", "%%");

@@ -25,7 +25,7 @@ describe("signalbox systemd", () => {
     assert.match(stdout, /^WorkingDirectory=\/srv\/chat$/m);
     assert.match(stdout, /^ListenStream=127\.0\.0\.1:8080$/m);
     assert.match(stdout, /^TimeoutStopSec=70$/m);
-    assert.match(stdout, /^TimeoutStartSec=210$/m);
+    assert.match(stdout, /^TimeoutStartSec=630$/m);
     const printed = stdout.slice(stdout.indexOf("/etc/signalbox/signalbox.env\n#")).match(/^SIGNALBOX_.*$/gm);
     assert.deepEqual(printed, [
       "SIGNALBOX_APP=/srv/chat/app.js",
@@ -74,6 +74,17 @@ describe("signalbox systemd", () => {
     assert.match(stdout, new RegExp(`^WorkingDirectory=${home}/app$`, "m"));
     assert.match(stderr, /Under a home directory: .*\/app\./);
     assert.match(stderr, /main\.js cannot be read by other users/);
+  });
+
+  test("takes over what the application has in an env file, and lets the service see the certificates of Redis", async () => {
+    const envFile = join(directory, "chat-variables");
+    writeFileSync(envFile, "DATABASE_URL='postgres://a b'\nSIGNALBOX_WORKERS=3\nKEY=\"one\ntwo\"\n");
+    const settings = ["--redis-url", "rediss://redis", "--redis-ca", "/home/ann/ca.pem", "--env-file", envFile];
+    const { stdout, stderr } = await runCli(["systemd", "--app", "/srv/chat/app.js", ...settings, ...elsewhere]);
+    assert.match(stdout, /^DATABASE_URL="postgres:\/\/a b"$/m, stderr);
+    assert.match(stdout, /^KEY="one\ntwo"$/m);
+    assert.match(stdout, /^SIGNALBOX_WORKERS=3$/m);
+    assert.match(stdout, /^BindReadOnlyPaths=\/home\/ann\/ca\.pem$/m);
   });
 
   test("says every fault, of the settings and of its own flags", async () => {

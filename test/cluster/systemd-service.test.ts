@@ -59,6 +59,36 @@ test("under a real systemd", async (t) => {
     },
   );
 
+  await t.test(
+    "services that share a prefix get a new version together, and keep it while one is left",
+    atFullSize,
+    async () => {
+      const script = `${projectInside}/scripts/install.mjs`;
+      const own = ["--app", "/srv/app/app.mjs", "--name", "second", "--workers", "1", "--admin-port", "0"];
+      const before = await sandbox.show(service, "MainPID");
+      const refused = await sandbox.run(["node", script, "--", ...own, "--port", "3100"]);
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /signalbox\.service run from \/opt\/signalbox: give --start/);
+      assert.equal(await sandbox.show(service, "MainPID"), before);
+      await sandbox.check(["node", script, "--start", "--", ...own, "--port", "3100"]);
+      for (const name of [service, "second.service"]) assert.equal(await sandbox.show(name, "ActiveState"), "active");
+      assert.notEqual(await sandbox.show(service, "MainPID"), before);
+      const moved = await sandbox.check(["node", script, "--start", "--", ...own, "--port", "3200"]);
+      assert.match(moved, /the old address holds until systemctl restart second\.socket/);
+      const said = await sandbox.check([
+        "node",
+        `${projectInside}/scripts/uninstall.mjs`,
+        "--name",
+        "second",
+        "--purge",
+      ]);
+      assert.match(said, /\/opt\/signalbox stays: signalbox\.service use it/);
+      await sandbox.waitFor(service, "StatusText", (text) => text.startsWith("2 of 2 workers ready"));
+      // systemd counts starts, and would refuse the next ones.
+      await sandbox.check(["systemctl", "reset-failed", service]);
+    },
+  );
+
   await t.test("a connection to the socket starts the service, and waits for it", async () => {
     await sandbox.check(["systemctl", "stop", "signalbox.socket"]);
     assert.equal(await sandbox.show(service, "ActiveState"), "inactive", "the service ends with its socket");
@@ -99,6 +129,8 @@ test("under a real systemd", async (t) => {
   await t.test("a restart refuses no connection: they wait", async (subtest) => {
     const load = await startLoad(sandbox);
     for (let round = 0; round < (isFull ? 5 : 1); round++) {
+      // systemd counts starts, and refuses the sixth within 10 s.
+      await sandbox.check(["systemctl", "reset-failed", service]);
       await sandbox.check(["systemctl", "restart", service]);
       await load.next(50);
     }

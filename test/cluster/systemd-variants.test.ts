@@ -67,3 +67,26 @@ test("an application in a private home directory, as a user that exists, at a Un
   assert.deepEqual(facts["home"], ["ann"], "bob's home is not to be seen");
   assert.equal((await sandbox.check(["stat", "-c", "%a %G", "/run/chat.sock"])).trim(), "660 www-data");
 });
+
+test("releases behind a link: a reload brings the workers to the new one, and the old one can be removed", {
+  skip,
+}, async (t) => {
+  await using sandbox = await startSandbox(t);
+  if (sandbox === undefined) return;
+  const release = async (name: string): Promise<void> => {
+    sandbox.write(`/srv/chat/releases/${name}/app.mjs`, app.replace('release = "first"', `release = "${name}"`));
+    await sandbox.check(["ln", "-sfn", `/srv/chat/releases/${name}`, "/srv/chat/current"]);
+  };
+  await release("1");
+  await writeUnits(sandbox, ["--app", "/srv/chat/current/app.mjs", "--workers", "1", "--drain-timeout-ms", "500"]);
+  await sandbox.check(["systemctl", "start", "signalbox.service"]);
+  for (const name of ["1", "2", "3"]) {
+    if (name !== "1") {
+      await release(name);
+      await sandbox.check(["systemctl", "reload", "signalbox.service"]);
+      await sandbox.check(["rm", "-r", `/srv/chat/releases/${Number(name) - 1}`]);
+    }
+    const { release: running, directory } = await ask(sandbox, ["http://127.0.0.1:3000/facts"]);
+    assert.deepEqual([running, directory], [name, `/srv/chat/releases/${name}`]);
+  }
+});

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { freshHistory } from "../../src/primary/restart-policy.js";
-import { explainRouterAbsence, planRouterRestart, routerAbsenceLimitMs } from "../../src/primary/router-policy.js";
+import {
+  explainRouterAbsence,
+  isRouterExpected,
+  planRouterRestart,
+  routerAbsenceLimitMs,
+} from "../../src/primary/router-policy.js";
 
 const settings = { backoffMinMs: 500, backoffMaxMs: 30_000 };
 
@@ -67,5 +73,34 @@ describe("a host whose router is away", () => {
       /^the router has been away for 5 s: .*messages between workers do not/,
     );
     assert.match(explainRouterAbsence(1_000, 62_999) ?? "", /for 61 s/);
+  });
+});
+
+describe("a router that is away is waited for", () => {
+  const { backoffMaxMs } = settings;
+  const limitMs = routerAbsenceLimitMs + 3 * backoffMaxMs;
+  const cases: [what: string, absentSinceMs: number | undefined, nowMs: number, expected: boolean][] = [
+    ["while it is there", undefined, 1e9, true],
+    ["beyond the time in which the host takes sessions", 1_000, 1_000 + routerAbsenceLimitMs, true],
+    ["beyond the longest wait for a restart", 1_000, 1_000 + backoffMaxMs + routerAbsenceLimitMs, true],
+    ["up to the limit", 1_000, 1_000 + limitMs - 1, true],
+    ["and no longer", 1_000, 1_000 + limitMs, false],
+  ];
+  for (const [what, absentSinceMs, nowMs, expected] of cases) {
+    test(what, () => assert.equal(isRouterExpected(absentSinceMs, backoffMaxMs, nowMs), expected));
+  }
+
+  test("until a restart after the longest wait has been tried, whatever the waits", () => {
+    const wait = fc.integer({ min: 1, max: 3_600_000 });
+    fc.assert(
+      fc.property(wait, wait, (one, other) => {
+        const waits = { backoffMinMs: Math.min(one, other), backoffMaxMs: Math.max(one, other) };
+        let nowMs = 0;
+        for (let history = freshHistory, delayMs = 0; delayMs < waits.backoffMaxMs; nowMs += delayMs) {
+          ({ delayMs, history } = planRouterRestart({ settings: waits, history, readyForMs: undefined }));
+        }
+        assert.ok(isRouterExpected(0, waits.backoffMaxMs, nowMs));
+      }),
+    );
   });
 });

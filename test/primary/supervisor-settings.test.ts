@@ -10,7 +10,7 @@ function readTrusted(flags: Record<string, string>): unknown {
   const paths = computeRuntimePaths({ config, environment, uid: 1, tmpDir: "/tmp", pid: 1 });
   const log = { format: "json", isColored: false } as const;
   const host = { config, hasUnixPeers: false, hostKey: "host", appPath: "/app.js", paths, log, fileVariables: {} };
-  return collectSupervisorSettings(host).init.trustProxy;
+  return collectSupervisorSettings({ ...host, workingDirectory: undefined }).init.trustProxy;
 }
 
 test("a proxy that names the client by the PROXY protocol is one of those that a number counts", () => {

@@ -56,3 +56,22 @@ test("that nobody listens is said once, with the reason", async (t) => {
   const variables = { NOTIFY_SOCKET: "/nowhere/notify", WATCHDOG_USEC: "400000", PATH: process.env["PATH"] };
   assert.match(await readWarning(variables), /No such file or directory/);
 });
+
+test("that it cannot be begun is said once, and it is tried again", async (t) => {
+  // Node throws at once, as it does when the system has no memory for a process.
+  const variables = { NOTIFY_SOCKET: "/run/\0", WATCHDOG_USEC: "400000", PATH: process.env["PATH"] };
+  let looks = 0;
+  const warnings: string[] = [];
+  const log = { warn: (text: string) => void warnings.push(text) } as Parameters<typeof startServiceNotifier>[2];
+  await new Promise<void>((resolve) => {
+    const readFacts = (): ServiceFacts => {
+      looks++;
+      if (looks === 3) resolve();
+      return facts;
+    };
+    const notifier = startServiceNotifier(variables, readFacts, log);
+    t.after(() => notifier.close());
+  });
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? "", /null bytes/);
+});

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { resolveConfig } from "../../src/config/resolve-config.js";
-import { readPlan, type UnitOptions } from "../../src/systemd/read-plan.js";
+import { type Installation, readPlan, type UnitOptions } from "../../src/systemd/read-plan.js";
+import { renderFiles } from "../../src/systemd/unit-files.js";
 import { deriveLimits } from "../../src/systemd/unit-plan.js";
 
 const { config } = resolveConfig({ flags: { "--app": "/srv/app/app.js" }, environment: {} });
 const options: UnitOptions = { name: undefined, isTemplate: false, user: undefined, socketGroup: undefined };
-const installation = {
+const installation: Installation = {
   nodePath: "/usr/bin/node",
   cliPath: "/opt/signalbox/dist/cli/main.js",
   appDirectory: "/srv/app",
+  linkTarget: undefined,
   neededPaths: ["/usr/bin", "/opt/signalbox", "/srv/app"],
 };
 
@@ -17,7 +20,7 @@ function plan(
   changes: {
     options?: Partial<UnitOptions>;
     config?: Partial<typeof config>;
-    installation?: Partial<typeof installation>;
+    installation?: Partial<Installation>;
   } = {},
   variables: readonly [string, string][] = [],
 ) {
@@ -55,6 +58,7 @@ describe("a plan for units", () => {
 
   test("an IPv6 address is in brackets, a Unix socket has a mode and a group", () => {
     assert.equal(plan({ config: { host: "::1" } }).plan.socket.stream, "[::1]:3000");
+    assert.equal(plan({ config: { host: "fe80::1%lan" } }).plan.socket.stream, "[fe80::1%%lan]:3000");
     const unix = plan({ config: { listen: "/run/chat%.sock" }, options: { socketGroup: "www-data" } }).plan;
     assert.deepEqual(unix.socket, { stream: "/run/chat%%.sock", file: { mode: 0o660, group: "www-data" } });
     assert.deepEqual(unix.variables, [
@@ -68,12 +72,70 @@ describe("a plan for units", () => {
     assert.deepEqual(plan({ installation: { neededPaths } }).plan.homePaths, ["/home/ann/app", "/home/ann/app2"]);
   });
 
+  test("a link to the release of the day is none where the service sees what it leads to", () => {
+    assert.deepEqual(plan({ installation: { appDirectory: "/srv/now", linkTarget: "/srv/1" } }).faults, []);
+  });
+
+  test("a variable whose name systemd does not take is a fault", () => {
+    const { faults } = plan({}, [
+      ["DATABASE_URL", "x"],
+      ["a.b", "x"],
+      ["1A", ""],
+    ]);
+    assert.deepEqual(
+      faults.map((fault) => fault.slice(0, 5)),
+      ['"a.b"', '"1A":'],
+    );
+  });
+
+  test("whatever a path is, it is a fault or leaves the lines of the units as they are", () => {
+    const readLines = (path: string): string[] | undefined => {
+      const { plan: made, faults } = plan({
+        config: { listen: `/run${path}` },
+        installation: { nodePath: path, cliPath: path, appDirectory: path, neededPaths: [`/home/ann${path}`] },
+      });
+      const { service, socket } = renderFiles(made);
+      return faults.length > 0 ? undefined : `${service.text}${socket.text}`.split("\n");
+    };
+    const names = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/=.*$/s, "="));
+    const plain = readLines("/a") ?? [];
+    const part = fc.constantFrom("a", " ", "\n", "\r", "\t", "\\", '"', "'", "%", "$", ":", ";", "#", "é", "\u2028");
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+        const path = `/${parts.join("")}`;
+        const lines = readLines(path);
+        if (lines === undefined) {
+          assert.match(path, /[\n\r\t:]|[ \\\u2028]$/);
+          return;
+        }
+        assert.deepEqual(names(lines), names(plain));
+        assert.ok(lines.includes(`WorkingDirectory=${path.replaceAll("%", "%%")}`));
+        assert.ok(lines.every((line) => !line.endsWith("\\")));
+      }),
+    );
+  });
+
   const faulty: [what: string, changes: Parameters<typeof plan>[0], fault: RegExp][] = [
     ["no application", { config: { app: undefined } }, /--app is missing/],
     ["a name with a slash", { options: { name: "a/b" } }, /--name: "a\/b" is not a name/],
     ["a user with a blank", { options: { user: "a b" } }, /--user/],
     ["a port that the system picks", { config: { port: 0 } }, /--port/],
     ["a name for an address", { config: { host: "localhost" } }, /--host.*"localhost" is a name/],
+    ["no address", { config: { host: "1.2.3.4.5" } }, /--host.*"1\.2\.3\.4\.5" is a name/],
+    ["a backslash at the end", { installation: { appDirectory: "/srv/a\\" } }, /"\/srv\/a\\\\": a unit has no/],
+    ["a blank at the end", { config: { listen: "/run/a " } }, /"\/run\/a ": a unit has no/],
+    ["a line's end", { installation: { nodePath: "/opt/a\nUser=root" } }, /"\/opt\/a\\nUser=root": a unit has no/],
+    ["a colon in a home", { installation: { neededPaths: ["/home/ann/a:b"] } }, /\/home\/ann\/a:b: a colon/],
+    [
+      "a link in a home",
+      { installation: { appDirectory: "/home/ann/now", linkTarget: "/srv/1" } },
+      /\/home\/ann\/now is a/,
+    ],
+    [
+      "a link into a home",
+      { installation: { linkTarget: "/home/ann/1" } },
+      /\/srv\/app is a symbolic link to \/home\/ann\/1/,
+    ],
     ["a group without a socket", { options: { socketGroup: "www-data" } }, /--socket-group is for a Unix socket/],
     ["a runtime directory", { config: { runtimeDir: "/x" } }, /--runtime-dir/],
     [
