@@ -19,7 +19,7 @@ export async function findNginx() {
  * itself: it is given one that was free, and another when that is taken meanwhile. `follow` gets the lines of its logs.
  */
 export async function startNginx({ program, version }, hosts, fleetDirectory, processes, follow) {
-  const { readSite } = await import("../dist/nginx/read-site.js");
+  const { noSiteOptions, readSite } = await import("../dist/nginx/read-site.js");
   const { renderSite } = await import("../dist/nginx/render-site.js");
   const { renderMain } = await import("../dist/nginx/render-main.js");
   const { listStartArguments } = await import("../dist/cli/nginx-program.js");
@@ -30,16 +30,9 @@ export async function startNginx({ program, version }, hosts, fleetDirectory, pr
     const port = await pickPort();
     const read = readSite(
       {
+        ...noSiteOptions,
         hosts: hosts.map(({ hostKey, address }) => `${hostKey}=${address}`),
-        draining: [],
-        areAddressesPaths: false,
-        serverNames: [],
-        path: undefined,
         listen: `127.0.0.1:${port}`,
-        tls: undefined,
-        hasLink: false,
-        handshakeLimit: undefined,
-        nginxVersion: undefined,
       },
       version,
     );

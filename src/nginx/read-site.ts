@@ -23,6 +23,20 @@ export interface SiteOptions {
   readonly nginxVersion: string | undefined;
 }
 
+/** Of a command line that says nothing; a site needs hosts at least. */
+export const noSiteOptions: SiteOptions = {
+  hosts: [],
+  draining: [],
+  areAddressesPaths: false,
+  serverNames: [],
+  path: undefined,
+  listen: undefined,
+  tls: undefined,
+  hasLink: false,
+  handshakeLimit: undefined,
+  nginxVersion: undefined,
+};
+
 type ReadSite =
   | { readonly kind: "site"; readonly site: NginxSite }
   /** A sentence for each, all of them. */

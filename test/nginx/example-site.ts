@@ -3,20 +3,13 @@
 import assert from "node:assert/strict";
 import { parseNginxArguments } from "../../src/cli/parse-nginx-arguments.js";
 import { tokenize } from "../../src/cli/tokenize.js";
-import { readSite, type SiteOptions } from "../../src/nginx/read-site.js";
+import { noSiteOptions, readSite, type SiteOptions } from "../../src/nginx/read-site.js";
 import type { NginxSite } from "../../src/nginx/site.js";
 
 /** Two hosts and nothing else. */
 export const plainOptions: SiteOptions = {
+  ...noSiteOptions,
   hosts: ["h001=10.0.0.1:3000", "h002=10.0.0.2:3000"],
-  draining: [],
-  areAddressesPaths: false,
-  serverNames: [],
-  path: undefined,
-  listen: undefined,
-  tls: undefined,
-  hasLink: false,
-  handshakeLimit: undefined,
   nginxVersion: "1.18.0",
 };
 

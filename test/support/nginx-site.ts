@@ -1,7 +1,7 @@
 /** A generated site in a real nginx of the test's own. */
 
 import type { NginxVersion } from "../../src/nginx/nginx-version.js";
-import { readSite, type SiteOptions } from "../../src/nginx/read-site.js";
+import { noSiteOptions, readSite, type SiteOptions } from "../../src/nginx/read-site.js";
 import { renderSite } from "../../src/nginx/render-site.js";
 import { Nginx } from "./nginx.js";
 
@@ -17,16 +17,9 @@ export async function startSite(
   return await Nginx.start((port) => {
     const read = readSite(
       {
+        ...noSiteOptions,
         hosts: Object.entries(hosts).map(([hostKey, address]) => `${hostKey}=${address}`),
-        draining: [],
-        areAddressesPaths: false,
-        serverNames: [],
-        path: undefined,
         listen: `127.0.0.1:${port}`,
-        tls: undefined,
-        hasLink: false,
-        handshakeLimit: undefined,
-        nginxVersion: undefined,
         ...options,
       },
       installedVersion,
