@@ -29,10 +29,11 @@ import {
 import type { ServiceFacts } from "./service-notices.js";
 import { type PassedSocket, readPassedSocket } from "./service-variables.js";
 import { readStopSignal } from "./stop-signals.js";
-import { killGraceMs, Supervisor, type SupervisorSettings } from "./supervisor.js";
-import { collectSupervisorSettings } from "./supervisor-settings.js";
+import { Supervisor } from "./supervisor.js";
+import { collectSupervisorSettings, type SupervisorSettings } from "./supervisor-settings.js";
 import { type ServiceNotifier, startServiceNotifier } from "./systemd-notify.js";
 import { watchFiles } from "./watch-files.js";
+import { killGraceMs } from "./worker-drain.js";
 import { nameWorkingDirectory } from "./working-directory.js";
 
 export interface PrimaryOptions {

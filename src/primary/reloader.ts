@@ -9,7 +9,8 @@ import type { Logger } from "../logging.js";
 import type { ReloadStatus } from "../protocol/host-status.js";
 import { count, roundSeconds } from "./describe-host.js";
 import { Roll } from "./roll.js";
-import type { Supervisor, SupervisorSettings } from "./supervisor.js";
+import type { Supervisor } from "./supervisor.js";
+import type { SupervisorSettings } from "./supervisor-settings.js";
 
 export interface ReloadSurroundings {
   readonly supervisor: Supervisor;

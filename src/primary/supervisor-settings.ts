@@ -5,10 +5,17 @@ import { fileURLToPath } from "node:url";
 import type { LogFormat, SignalboxConfig } from "../config/config.js";
 import type { StockRedisSettings } from "../protocol/worker-messages.js";
 import { readCpuFacts } from "./machine-facts.js";
+import type { RestartSettings } from "./restart-policy.js";
 import type { RuntimePaths } from "./runtime-paths.js";
-import type { SupervisorSettings } from "./supervisor.js";
 import { chooseWorkerCount } from "./worker-count.js";
-import { workerLogFd } from "./worker-process.js";
+import { type WorkerProcessSettings, workerLogFd } from "./worker-process.js";
+
+export interface SupervisorSettings extends WorkerProcessSettings {
+  readonly workerCount: number;
+  readonly restart: RestartSettings;
+  /** Development: a crash or a failed start waits for the next change of a file instead of ending the host. */
+  readonly isWatching: boolean;
+}
 
 /** A worker that lived this long after it was ready has not failed at its start. */
 const stableAfterMs = 60_000;

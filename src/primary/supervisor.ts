@@ -1,30 +1,22 @@
 /** Forks the workers, keeps each slot filled, and ends them: it acts, `restart-policy` decides. It routes nothing. */
 
 import { EventEmitter } from "node:events";
-import { AppStartError, CrashLoopError } from "../errors.js";
+import { AppStartError, type CrashLoopError, describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { FabricCounts, MessageToPrimary } from "../protocol/worker-messages.js";
-import { planSpreadMs } from "./drain-spread.js";
-import { freshHistory, planRestart, type RestartSettings } from "./restart-policy.js";
-import { RunOnceRegistry } from "./run-once-registry.js";
+import { freshHistory } from "./restart-policy.js";
+import { RunOnceGrants } from "./run-once-grants.js";
 import { SiblingNews } from "./sibling-news.js";
-import { forkWorker, type WorkerProcessSettings } from "./worker-process.js";
+import { SlotRestarts } from "./slot-restarts.js";
+import type { SupervisorSettings } from "./supervisor-settings.js";
+import { tellToDrain, waitForEnd } from "./worker-drain.js";
+import { forkWorker } from "./worker-process.js";
 import type { WorkerRecord } from "./worker-record.js";
 import { type Slot, WorkerSlots } from "./worker-slots.js";
 
-export interface SupervisorSettings extends WorkerProcessSettings {
-  readonly workerCount: number;
-  readonly restart: RestartSettings;
-  /** Development: a crash or a failed start waits for the next change of a file instead of ending the host. */
-  readonly isWatching: boolean;
-}
-
 /** Workers see the load of the others at most this old. */
 const siblingUpdateIntervalMs = 100;
-/** Beyond its drain deadline, the time for a worker's exit to arrive before it is killed. */
-export const killGraceMs = 500;
-
 interface SupervisorEvents {
   ready: [record: WorkerRecord];
   ended: [record: WorkerRecord];
@@ -39,7 +31,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #log: Logger;
   readonly #metrics: HostMetrics;
   readonly #slots = new WorkerSlots();
-  readonly #runOnce = new RunOnceRegistry((number) => this.#slots.find(number)?.record?.isLeaving === true);
+  readonly #runOnce = new RunOnceGrants((number) => this.#slots.find(number)?.record);
+  readonly #restarts: SlotRestarts;
   readonly #siblingTimer: NodeJS.Timeout;
   readonly #siblingNews = new SiblingNews();
   #hasEverBeenReady = false;
@@ -51,6 +44,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#settings = settings;
     this.#log = log;
     this.#metrics = metrics;
+    this.#restarts = new SlotRestarts(log, metrics, (slot) => this.#fork(slot));
     for (let index = 0; index < settings.workerCount; index++) this.#slots.add();
     this.#siblingTimer = setInterval(() => this.#siblingNews.spread(this.records), siblingUpdateIntervalMs);
     this.#siblingTimer.unref();
@@ -95,7 +89,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const slot = this.#slots.add();
     return await new Promise((resolve, reject) => {
       slot.trial = { resolve, reject, failure: undefined };
-      this.#fork(slot, settings).isReplacement = true;
+      this.#fork(slot, settings);
+      if (slot.record !== undefined) slot.record.isReplacement = true;
       signal.addEventListener("abort", () => {
         if (slot.trial !== undefined) slot.record?.kill();
       });
@@ -111,25 +106,26 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#siblingNews.spread(this.records);
   }
 
-  /** Drains one worker, which is not started again; resolves when it has ended, at the latest a moment after the deadline. */
+  /**
+   * Drains one worker, which is not started again; resolves when it has ended, or a moment after it was killed at the
+   * deadline: what the system holds, in a read that never returns for one, not even that ends.
+   */
   async retire(number: number, deadlineMs: number): Promise<void> {
-    const slot = this.#slots.find(number);
-    const record = slot?.record;
+    const record = this.#slots.find(number)?.record;
     if (record === undefined) return;
-    // First: nothing that follows may put it off.
-    const deadline = setTimeout(() => record.kill(), deadlineMs + killGraceMs);
     record.isLeaving = true;
-    const ended = new Promise<void>((resolve) => record.process.process.once("exit", () => resolve()));
+    const ended = waitForEnd(record, deadlineMs);
     if (record.state === "ready") this.#drain([record], deadlineMs, "reload");
     else record.kill();
-    await ended;
-    clearTimeout(deadline);
+    if (!(await ended)) this.#log.error(`worker ${number} was killed and does not end: nobody waits for it any more`);
   }
 
   /** Fills up what a roll has left open: as many workers as there are to be, at least. */
   fill(): void {
     if (this.#isStopping) return;
-    while (this.#slots.all.length < this.#settings.workerCount) this.#fork(this.#slots.add());
+    // One that leaves and does not end is none of them.
+    const staying = this.#slots.all.filter(({ record }) => record?.isLeaving !== true);
+    for (let count = staying.length; count < this.#settings.workerCount; count++) this.#fork(this.#slots.add());
   }
 
   /** Drains all workers; `idle` follows when the last has ended. What is left at the deadline is killed. */
@@ -149,17 +145,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** Tells these workers to drain, together. */
   #drain(leaving: readonly WorkerRecord[], deadlineMs: number, occasion: "reload" | "stop"): void {
-    let sessions = 0;
-    for (const record of leaving) {
-      record.state = "draining";
-      record.sessionsAtDrain = record.sessions;
-      sessions += record.sessions;
-    }
+    for (const record of leaving) record.state = "draining";
     this.#metrics.workersReady.set(this.countReady());
     // Before the first client is closed: where it may come back to is decided by what the siblings know.
     this.#siblingNews.spread(this.records);
-    const spreadMs = planSpreadMs(sessions, deadlineMs, occasion);
-    for (const record of leaving) record.send({ type: "signalbox:drain", deadlineMs, spreadMs });
+    tellToDrain(leaving, deadlineMs, occasion);
   }
 
   /** Ends whatever is left, at once. */
@@ -188,14 +178,22 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#slots.remove(slot);
   }
 
-  #fork(slot: Slot, settings = this.#settings): WorkerRecord {
-    const record: WorkerRecord = forkWorker(slot.number, settings, this.#log, {
-      onMessage: (message) => this.#obey(slot, record, settings, message),
-      onStartTimeout: (error) => this.#noteStartFailure(slot, error),
-      onExit: (cause) => this.#noteEnd(slot, record, cause),
-    });
-    slot.record = record;
-    return record;
+  /** Forks its worker; where the system refuses to, the slot is as if it had ended. */
+  #fork(slot: Slot, settings = this.#settings): void {
+    try {
+      const record: WorkerRecord = forkWorker(slot.number, settings, this.#log, {
+        onMessage: (message) => this.#obey(slot, record, settings, message),
+        onStartTimeout: (error) => this.#noteStartFailure(slot, error),
+        onExit: (cause) => this.#noteEnd(slot, record, cause),
+      });
+      slot.record = record;
+    } catch (thrown) {
+      // Node throws what it does not expect of the system: no memory, variables too long together.
+      const cause = describeBriefly(thrown);
+      const reason = `worker ${slot.number} could not be started: ${cause}.`;
+      this.#noteStartFailure(slot, new AppStartError("SIGNALBOX_APP_FAILED", reason));
+      this.#vacate(slot, undefined, undefined, cause);
+    }
   }
 
   #obey(slot: Slot, record: WorkerRecord, settings: SupervisorSettings, message: MessageToPrimary): void {
@@ -222,10 +220,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         record.fabricCounts = message.fabric;
         break;
       case "signalbox:run-once-claim":
-        this.#grant(this.#runOnce.claim(message.name, slot.number));
+        this.#runOnce.claim(message.name, slot.number);
         break;
       case "signalbox:run-once-release":
-        this.#grant(this.#runOnce.release(message.name, slot.number));
+        this.#runOnce.release(message.name, slot.number);
         break;
       case "signalbox:sessions":
         record.noteSessions(message.began, message.ended);
@@ -272,14 +270,19 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     slot.record = undefined;
     this.#metrics.workersReady.set(this.countReady());
     this.#metrics.sessions.remove({ worker: String(slot.number) });
-    for (const grant of this.#runOnce.releaseAll(slot.number)) this.#grant(grant);
+    this.#runOnce.releaseAll(slot.number);
     this.#siblingNews.spread(this.records);
-    if (slot.trial !== undefined || record.isLeaving) {
+    this.#vacate(slot, record, wasReadyForMs, cause);
+  }
+
+  /** A slot has no worker: it gets another, unless there is to be none. */
+  #vacate(slot: Slot, record: WorkerRecord | undefined, readyForMs: number | undefined, cause: string): void {
+    if (slot.trial !== undefined || record?.isLeaving === true) {
       this.#remove(slot);
       const reason = `worker ${slot.number} ended (${cause}) before it was ready.`;
       slot.trial?.reject(slot.trial.failure ?? new AppStartError("SIGNALBOX_APP_FAILED", reason));
     }
-    this.emit("ended", record);
+    if (record !== undefined) this.emit("ended", record);
     if (this.#isStopping) {
       this.#announceIdle();
       return;
@@ -290,46 +293,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#fork(slot);
       return;
     }
-    this.#restart(slot, wasReadyForMs, cause);
-  }
-
-  #restart(slot: Slot, readyForMs: number | undefined, cause: string): void {
-    const decision = planRestart({
-      settings: this.#settings.restart,
-      history: slot.history,
-      readyForMs,
-      restartsWithoutReady: slot.restartsWithoutReady,
-      hasReadyWorkers: this.countReady() > 0,
-    });
     if (this.#settings.isWatching && readyForMs === undefined) {
       this.#log.warn(`worker ${slot.number} ended (${cause}); waiting for a change before it is started again`);
       return;
     }
-    if (decision.kind === "give-up") {
-      const { maxRestarts } = this.#settings.restart;
-      this.emit(
-        "failed",
-        new CrashLoopError(
-          `no worker became ready in ${maxRestarts} restarts (the last ended with ${cause}): giving up.`,
-        ),
-      );
-      return;
-    }
-    slot.history = decision.history;
-    slot.restarts++;
-    slot.restartsWithoutReady++;
-    this.#metrics.workerRestarts.inc();
-    this.#log.warn(
-      { worker: slot.number },
-      `worker ${slot.number} ended (${cause}); started again in ${decision.delayMs} ms (restart ${slot.restarts})`,
-    );
-    slot.restartTimer = setTimeout(() => this.#fork(slot), decision.delayMs);
-  }
-
-  #grant(grant: { name: string; slot: number } | undefined): void {
-    if (grant === undefined) return;
-    const holder = this.#slots.find(grant.slot)?.record;
-    if (holder !== undefined) holder.send({ type: "signalbox:run-once-granted", name: grant.name });
+    const error = this.#restarts.plan(slot, this.#settings.restart, {
+      readyForMs,
+      hasReadyWorkers: this.countReady() > 0,
+      cause,
+    });
+    if (error !== undefined) this.emit("failed", error);
   }
 
   #announceIdle(): void {
