@@ -1,8 +1,16 @@
 /** Replaces workers of a running host, one at a time: it acts, `roll-plan` decides. It reads no configuration. */
 
 import { AppStartError, ReloadError } from "../errors.js";
-import { estimateRollMs, planRollStep, type RollState, type RollTimes } from "./roll-plan.js";
-import type { Supervisor, SupervisorSettings } from "./supervisor.js";
+import {
+  chooseSurplus,
+  estimateRollMs,
+  planRollStep,
+  type RollState,
+  type RollTimes,
+  shortestDrainMs,
+} from "./roll-plan.js";
+import type { Supervisor } from "./supervisor.js";
+import type { SupervisorSettings } from "./supervisor-settings.js";
 import type { WorkerRecord } from "./worker-record.js";
 
 export interface RollOrder {
@@ -24,7 +32,9 @@ export class Roll {
   readonly #startedMs = performance.now();
   /** Once the first new worker is ready. Not slots: those of workers that have ended are taken by new ones. */
   #leaving: readonly WorkerRecord[] | undefined;
-  #started = 0;
+  /** Drained, or killed: one that not even that has ended is not waited for. */
+  readonly #retired = new Set<WorkerRecord>();
+  readonly #started: WorkerRecord[] = [];
   #bootMs: number | undefined;
 
   constructor(supervisor: Supervisor, order: RollOrder) {
@@ -43,12 +53,12 @@ export class Roll {
         const step = planRollStep(this.#state, this.#times);
         if (step.kind === "done") return;
         if (step.kind === "give-up") throw this.#explainTimeout();
-        if (step.kind === "start") await this.#start();
+        if (step.kind === "lost") throw this.#explainLoss();
+        if (step.kind === "start") await this.#start(step.limitMs);
         else await this.#drainNext(step.drainMs);
       }
     } finally {
-      this.#supervisor.markLeaving(this.#leavingSlots, false);
-      this.#supervisor.fill();
+      await this.#settle();
     }
   }
 
@@ -68,13 +78,16 @@ export class Roll {
     return { done: all - this.#state.oldWorkers, all, sessionsMoved, leftMs };
   }
 
+  /** Of the workers that are still to be replaced. */
   get #leavingSlots(): number[] {
-    return (this.#leaving ?? []).filter(({ state }) => state !== "ended").map(({ slot }) => slot);
+    const left = (this.#leaving ?? []).filter((record) => record.state !== "ended" && !this.#retired.has(record));
+    return left.map(({ slot }) => slot);
   }
 
   get #state(): RollState {
     const oldWorkers = this.#leaving === undefined ? this.#order.leaving.length : this.#leavingSlots.length;
-    return { oldWorkers, started: this.#started, wanted: this.#order.wanted };
+    const started = this.#started.filter(({ state }) => state === "ready").length;
+    return { oldWorkers, started, lost: this.#started.length - started, wanted: this.#order.wanted };
   }
 
   get #times(): RollTimes {
@@ -87,12 +100,12 @@ export class Roll {
     };
   }
 
-  async #start(): Promise<void> {
+  async #start(limitMs: number): Promise<void> {
     const startedMs = performance.now();
     const abort = new AbortController();
-    const deadline = setTimeout(() => abort.abort(), this.#times.deadlineMs - startedMs);
+    const deadline = setTimeout(() => abort.abort(), limitMs);
     try {
-      await this.#supervisor.addWorker(this.#order.settings, abort.signal);
+      this.#started.push(await this.#supervisor.addWorker(this.#order.settings, abort.signal));
     } catch (thrown) {
       if (this.#supervisor.isStopping) throw new ReloadError("the host was told to end.");
       if (abort.signal.aborted) throw this.#explainTimeout();
@@ -102,8 +115,7 @@ export class Roll {
       clearTimeout(deadline);
     }
     this.#bootMs = performance.now() - startedMs;
-    this.#started++;
-    if (this.#started > 1) return;
+    if (this.#started.length > 1) return;
     // It has proved that they are good.
     this.#supervisor.adopt(this.#order.settings);
     this.#order.onProved();
@@ -114,7 +126,39 @@ export class Roll {
 
   async #drainNext(drainMs: number): Promise<void> {
     const [slot] = this.#leavingSlots;
-    if (slot !== undefined) await this.#supervisor.retire(slot, drainMs);
+    const record = this.#leaving?.find((each) => each.slot === slot);
+    if (record === undefined) return;
+    await this.#supervisor.retire(record.slot, drainMs);
+    this.#retired.add(record);
+  }
+
+  /** However it ended: as many workers as there are to be, and none that is leaving. */
+  async #settle(): Promise<void> {
+    const supervisor = this.#supervisor;
+    const old = this.#leavingSlots;
+    supervisor.markLeaving(old, false);
+    if (supervisor.isStopping) return;
+    const slots = supervisor.slots.filter(({ record }) => record?.isLeaving !== true);
+    const surplus = chooseSurplus(
+      slots.map(({ number, record }) => ({
+        number,
+        isReady: record?.state === "ready",
+        isOld: old.includes(number),
+      })),
+      supervisor.settings.workerCount,
+    );
+    supervisor.markLeaving(surplus, true);
+    const drainMs = shortestDrainMs(this.#order.drainTimeoutMs);
+    await Promise.all(surplus.map(async (slot) => await supervisor.retire(slot, drainMs)));
+    supervisor.fill();
+  }
+
+  #explainLoss(): ReloadError {
+    const [lost] = this.#started.filter(({ state }) => state !== "ready");
+    const { oldWorkers } = this.#state;
+    return new ReloadError(
+      `the new worker ${lost?.slot} was ready and then ended, the log says how; workers not replaced: ${oldWorkers}.`,
+    );
   }
 
   #explainTimeout(): ReloadError {

@@ -81,6 +81,13 @@ describe("a reload that cannot be", { timeout: 60_000 }, () => {
     await refused;
   });
 
+  test("variables that are longer than the system takes", async () => {
+    reloadHost.release("good");
+    writeFileSync(reloadHost.envPath, `APP_VARIABLE=${"x".repeat(200_000)}`);
+    await assertRefused(/a new worker did not become ready: worker 2 could not be started: spawn E2BIG/);
+    writeFileSync(reloadHost.envPath, "");
+  });
+
   test("a configuration with faults, each of which is named", async () => {
     reloadHost.release("good");
     reloadHost.configure({ ...settings, workers: 0, drainTimeout: 1 });
