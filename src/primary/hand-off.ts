@@ -8,7 +8,7 @@ import type { HostMetrics } from "../metrics/host-metrics.js";
 import { unknownSessionBody } from "../protocol/unknown-session.js";
 import type { IncomingConnection } from "./listener.js";
 import { answerAndClose } from "./refusal.js";
-import { resumeReading } from "./socket-reading.js";
+import { resumeReading } from "../socket-reading.js";
 import { closeUnacknowledgedHandle } from "./unacknowledged-handle.js";
 import { type ChoiceSettings, chooseWorker } from "./worker-choice.js";
 import { listTakers, type WorkerRecord } from "./worker-record.js";
@@ -158,8 +158,13 @@ export class HandOff {
   #send(record: WorkerRecord, lane: Lane, connection: IncomingConnection): void {
     const transfer: Transfer = { connection, sinceMs: performance.now() };
     lane.sending = transfer;
-    const { socket, received, client } = connection;
-    const message = { type: "sticky:connection", data: received, ...(client !== undefined && { client }) };
+    const { socket, received, client, isReturned } = connection;
+    const message = {
+      type: "sticky:connection",
+      data: received,
+      ...(client !== undefined && { client }),
+      ...(isReturned && { isReturned }),
+    };
     record.process.send(message, socket, {}, (error) => this.#noteSent(record, lane, transfer, error));
   }
 

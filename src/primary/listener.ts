@@ -15,7 +15,7 @@ import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
 import { isSomebodyListening } from "./runtime-dir.js";
 import { maxSocketPathBytes } from "./runtime-paths.js";
-import { stopReading } from "./socket-reading.js";
+import { stopReading } from "../socket-reading.js";
 
 /** A connection whose first request is known, not reading any more. */
 export interface IncomingConnection {
@@ -26,6 +26,8 @@ export interface IncomingConnection {
   readonly isHandshake: boolean;
   /** Whose connection it is, where a proxy has said so by the PROXY protocol, or has said that it cannot tell. */
   readonly client: Peer | UnnamedPeer | undefined;
+  /** A worker that was not to have it has given it back. */
+  readonly isReturned: boolean;
 }
 
 export type ListenAddress =
@@ -176,6 +178,7 @@ export class Listener {
           sid: verdict.sid,
           isHandshake: verdict.isHandshake,
           client: pending.client,
+          isReturned: false,
         });
         break;
     }

@@ -239,6 +239,7 @@ class Host {
       this.#fabric.removeWorker(record.slot);
       this.#announceReady();
     });
+    supervisor.on("returned", (connection) => this.#handOff.take(connection));
     supervisor.on("fabricCounted", (counts, before) => this.#fabric.addCounts(counts, before));
     supervisor.on("failed", (error) => this.#end?.reject(error));
     return supervisor;

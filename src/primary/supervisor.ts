@@ -5,6 +5,7 @@ import { AppStartError, type CrashLoopError, describeBriefly } from "../errors.j
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { FabricCounts, MessageToPrimary } from "../protocol/worker-messages.js";
+import type { IncomingConnection } from "./listener.js";
 import { freshHistory } from "./restart-policy.js";
 import { RunOnceGrants } from "./run-once-grants.js";
 import { SiblingNews } from "./sibling-news.js";
@@ -20,6 +21,7 @@ const siblingUpdateIntervalMs = 100;
 interface SupervisorEvents {
   ready: [record: WorkerRecord];
   ended: [record: WorkerRecord];
+  returned: [connection: IncomingConnection];
   /** @param before the same worker's report before */
   fabricCounted: [counts: FabricCounts, before: FabricCounts | undefined];
   failed: [error: AppStartError | CrashLoopError];
@@ -183,6 +185,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     try {
       const record: WorkerRecord = forkWorker(slot.number, settings, this.#log, {
         onMessage: (message) => this.#obey(slot, record, settings, message),
+        onReturned: (connection) => this.emit("returned", connection),
         onStartTimeout: (error) => this.#noteStartFailure(slot, error),
         onExit: (cause) => this.#noteEnd(slot, record, cause),
       });

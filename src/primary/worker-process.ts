@@ -2,10 +2,13 @@
 
 import cluster from "node:cluster";
 import { rmSync } from "node:fs";
+import { Socket } from "node:net";
 import { AppStartError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { type MessageToPrimary, parseMessageToPrimary, type WorkerInit } from "../protocol/worker-messages.js";
+import type { IncomingConnection } from "./listener.js";
 import { captureOutput } from "./output-capture.js";
+import { takeReturnedConnection } from "./returned-connection.js";
 import { WorkerRecord } from "./worker-record.js";
 
 export interface WorkerProcessSettings {
@@ -24,6 +27,8 @@ export interface WorkerProcessSettings {
 
 export interface WorkerProcessEvents {
   readonly onMessage: (message: MessageToPrimary) => void;
+  /** It gives back a connection that another worker is to have. */
+  readonly onReturned: (connection: IncomingConnection) => void;
   /** It was not ready in time and could not say so itself; it is killed. */
   readonly onStartTimeout: (error: AppStartError) => void;
   /** @param cause "exit code 1" or "SIGKILL" */
@@ -59,7 +64,11 @@ export function forkWorker(
       record.kill();
     }, limitMs);
   let startTimer = killAtLimit(beginTimeoutMs, `worker ${slot} did not begin within ${beginTimeoutMs} ms.`);
-  worker.on("message", (raw: unknown) => {
+  worker.on("message", (raw: unknown, handle: unknown) => {
+    if (handle instanceof Socket) {
+      const connection = takeReturnedConnection(raw, handle);
+      if (connection !== undefined) events.onReturned(connection);
+    }
     const message = parseMessageToPrimary(raw);
     if (message === undefined) return;
     record.lastHeardMs = performance.now();

@@ -12,10 +12,10 @@ export function encodePeer(socket: Socket): string {
   return socket.remoteAddress === undefined ? "" : `${socket.remoteAddress}|${socket.remotePort ?? 0}`;
 }
 
-/** Removes the header of that address from a request and returns its value; undefined when it was not there. */
-export function takePeerHeader(request: IncomingMessage): string | undefined {
-  const value = request.headers[peerHeader];
-  removeHeader(request, peerHeader);
+/** Removes a header, named in lower case, from a request and returns its value; undefined when it was not there. */
+export function takeHeader(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  removeHeader(request, name);
   return Array.isArray(value) ? value[0] : value;
 }
 

@@ -29,8 +29,8 @@ export interface ForwardQuestion {
   readonly estimateLoad: (sibling: Sibling) => number;
   /** The first request on a connection that the primary handed off: the primary has chosen this worker for it. */
   readonly isChosenByPrimary: boolean;
-  /** It came from a sibling: it is never sent on again, so no request can go in circles. */
-  readonly isFromSibling: boolean;
+  /** A sibling, or the primary for one, has sent it on: that is not done again, so no request can go in circles. */
+  readonly isSentOn: boolean;
 }
 
 const serve: ForwardChoice = { kind: "serve" };
@@ -49,7 +49,7 @@ export function chooseForward(question: ForwardQuestion): ForwardChoice {
   const isForEngine = question.target.startsWith(question.enginePath);
   const sid = (isForEngine && readQueryParameter(question.target, "sid")) || undefined;
   if (sid === undefined && isHostDraining(question)) return { kind: "refuse-draining" };
-  if (question.isFromSibling || !isForEngine) return serve;
+  if (question.isSentOn || !isForEngine) return serve;
   if (sid !== undefined) {
     const address = parseAddress(sid);
     if (address === undefined || address.hostKey !== question.hostKey) return serve;

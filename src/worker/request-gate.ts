@@ -1,16 +1,19 @@
 /**
  * Stands before a worker's HTTP server: every request and upgrade passes it first, and goes to Engine.IO and the
- * application, on to a sibling, or back with a refusal. It also knows all open connections, which draining needs.
+ * application, on to a sibling, back to the primary, or back with a refusal. It also knows all open connections, which draining needs.
  */
 
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { parsePeer, unnamedPeer } from "../protocol/peer.js";
+import { type Peer, parsePeer, type UnnamedPeer, unnamedPeer } from "../protocol/peer.js";
+import { readQueryParameter } from "../protocol/request-target.js";
 import type { Sibling, WorkerCounts } from "../protocol/worker-messages.js";
-import { applyPeer, decodePeer, removeHeader, takePeerHeader } from "./client-address.js";
+import { applyPeer, decodePeer, peerHeader, removeHeader, takeHeader } from "./client-address.js";
 import { chooseForward, type ForwardChoice, isHandshake } from "./forward-choice.js";
-import { loadHeader, SiblingForwarder } from "./sibling-forwarder.js";
+import { RelayedPolls } from "./relayed-polls.js";
+import { returnConnection } from "./return-connection.js";
+import { loadHeader, SiblingForwarder, siblingHeader } from "./sibling-forwarder.js";
 import { SiblingLoads } from "./sibling-loads.js";
 
 /** What the gate asks the rest of the worker. */
@@ -19,12 +22,24 @@ export interface GateSurroundings {
   readonly workerSlot: number;
   readonly readEnginePath: () => string;
   readonly countSessions: () => number;
+  /** Answers the poll that a session has open, if it has one, with nothing. */
+  readonly releasePoll: (sid: string) => void;
+}
+
+/** What the primary has said with a connection. */
+interface HandedOff {
+  readonly client: Peer | UnnamedPeer | undefined;
+  /** It has come back from a worker: it is not sent on again. */
+  readonly isReturned: boolean;
 }
 
 interface ConnectionState {
-  readonly isFromSibling: boolean;
+  /** undefined: it comes from a sibling */
+  readonly handedOff: HandedOff | undefined;
   requests: number;
 }
+
+const unknownConnection: HandedOff = { client: undefined, isReturned: false };
 
 /** Seconds after which a client that was refused during a drain may try again: by then another host or worker serves. */
 const retryAfterSeconds = 1;
@@ -39,11 +54,10 @@ export class RequestGate {
   };
   readonly openConnections = new Set<Socket>();
   readonly #surroundings: GateSurroundings;
-  readonly #forwarder = new SiblingForwarder(() => this.counts.forwardFailures++);
+  readonly #forwarder: SiblingForwarder;
   readonly #siblingLoads = new SiblingLoads();
-  readonly #handedOff = new WeakSet<object>();
-  /** Connections through a proxy that does not say for whom, and does not read HTTP: the client has written the headers. */
-  readonly #unnamed = new WeakSet<object>();
+  readonly #relayedPolls: RelayedPolls;
+  readonly #handedOff = new WeakMap<object, HandedOff>();
   readonly #stateBySocket = new WeakMap<object, ConnectionState>();
   #siblings: ReadonlyMap<number, Sibling> = new Map();
   #takesSessions = true;
@@ -51,14 +65,22 @@ export class RequestGate {
 
   constructor(surroundings: GateSurroundings) {
     this.#surroundings = surroundings;
+    this.#forwarder = new SiblingForwarder(
+      surroundings.workerSlot,
+      () => this.#isLeaving,
+      () => this.counts.forwardFailures++,
+    );
+    this.#relayedPolls = new RelayedPolls(
+      (slot) => this.#siblings.get(slot)?.isDraining === true,
+      (sid) => surroundings.releasePoll(sid),
+    );
     // Before the listener of `@socket.io/sticky`, so that a handed-off socket is known when it becomes a connection.
     process.prependListener("message", (message: unknown, handle: unknown) => {
       if (!(handle instanceof Socket)) return;
-      this.#handedOff.add(handle);
-      const said = (message as { client?: unknown } | null)?.client;
-      if (said === unnamedPeer) this.#unnamed.add(handle);
-      const client = parsePeer(said);
-      if (client !== undefined) applyPeer(handle, client);
+      const said = message as { client?: unknown; isReturned?: unknown } | null;
+      const client = said?.client === unnamedPeer ? unnamedPeer : parsePeer(said?.client);
+      this.#handedOff.set(handle, { client, isReturned: said?.isReturned === true });
+      if (client !== undefined && client !== unnamedPeer) applyPeer(handle, client);
     });
   }
 
@@ -67,11 +89,17 @@ export class RequestGate {
     this.#takesSessions = takesSessions;
     this.#siblings = new Map(siblings.map((sibling) => [sibling.slot, sibling]));
     this.#siblingLoads.noteNews(performance.now());
+    this.#relayedPolls.look();
   }
 
   /** New handshakes go to siblings from now on, or are refused when they drain too. */
   startDraining(): void {
     this.#isDraining = true;
+  }
+
+  /** It drains, or is about to: whoever has a connection here is to come on another. */
+  get #isLeaving(): boolean {
+    return this.#isDraining || !this.#takesSessions;
   }
 
   /**
@@ -108,19 +136,21 @@ export class RequestGate {
   #noteConnection(socket: Socket): void {
     this.openConnections.add(socket);
     socket.once("close", () => this.openConnections.delete(socket));
-    this.#stateBySocket.set(socket, { isFromSibling: !this.#handedOff.has(socket), requests: 0 });
+    this.#stateBySocket.set(socket, { handedOff: this.#handedOff.get(socket), requests: 0 });
   }
 
   #choose(request: IncomingMessage): ForwardChoice {
-    const state = this.#stateBySocket.get(request.socket) ?? { isFromSibling: false, requests: 0 };
+    const state = this.#stateBySocket.get(request.socket) ?? { handedOff: unknownConnection, requests: 0 };
+    const { handedOff } = state;
     state.requests++;
-    if (state.isFromSibling) {
+    if (handedOff === undefined) {
       this.counts.receivedRequests++;
-      const peer = decodePeer(takePeerHeader(request) ?? "");
+      const peer = decodePeer(takeHeader(request, peerHeader) ?? "");
       // A private connection carries requests of one client connection only, so once per connection is enough.
       if (peer !== undefined && state.requests === 1) applyPeer(request.socket, peer);
     }
-    if (this.#unnamed.has(request.socket)) removeHeader(request, "x-forwarded-for");
+    // Through a proxy that does not say for whom, and does not read HTTP: the client has written the headers.
+    if (handedOff?.client === unnamedPeer) removeHeader(request, "x-forwarded-for");
     const nowMs = performance.now();
     const choice = chooseForward({
       target: request.url ?? "/",
@@ -128,28 +158,26 @@ export class RequestGate {
       hostKey: this.#surroundings.hostKey,
       ownSlot: this.#surroundings.workerSlot,
       ownLoad: this.#surroundings.countSessions(),
-      isDraining: this.#isDraining || !this.#takesSessions,
+      isDraining: this.#isLeaving,
       siblings: this.#siblings,
       estimateLoad: ({ slot, load }) => this.#siblingLoads.estimate(slot, load, nowMs),
       isChosenByPrimary: state.requests === 1,
-      isFromSibling: state.isFromSibling,
+      isSentOn: handedOff === undefined || handedOff.isReturned,
     });
     if (choice.kind === "forward-session") this.counts.forwardedRequests++;
-    if (choice.kind === "forward-handshake") {
-      this.counts.forwardedHandshakes++;
-      this.#siblingLoads.noteForward(choice.sibling.slot, nowMs);
-    }
+    if (choice.kind === "forward-handshake") this.counts.forwardedHandshakes++;
     return choice;
   }
 
   /** Whether the request was dealt with here. */
   #takeRequest(request: IncomingMessage, response: ServerResponse, serveHere: () => void): boolean {
     const choice = this.#choose(request);
+    // Kept, it would bring what belongs to others; and whoever comes late is not to hold the drain, by a connection
+    // that stays or by a body that does not end.
+    if (this.#isLeaving) response.setHeader("Connection", "close");
     switch (choice.kind) {
       case "serve":
-        this.#tellLoad(request, response);
-        // Whoever comes late is not to hold the drain, by a connection kept or by a body that does not end.
-        if (this.#isDraining) response.setHeader("Connection", "close");
+        this.#noteServed(request, response);
         return false;
       case "refuse-draining":
         response.writeHead(503, { "Retry-After": String(retryAfterSeconds), Connection: "close", "Content-Length": 0 });
@@ -159,6 +187,7 @@ export class RequestGate {
         this.#forwarder.forwardRequest(request, response, choice.sibling.socketPath);
         return true;
       case "forward-handshake":
+        this.#siblingLoads.noteForward(choice.sibling.slot, performance.now());
         // A sibling that has just ended: the session may as well begin here.
         this.#forwarder.forwardRequest(request, response, choice.sibling.socketPath, {
           answerUnreachable: serveHere,
@@ -168,11 +197,19 @@ export class RequestGate {
     }
   }
 
-  /** A sibling that has sent a handshake here learns with the answer how many sessions that makes. */
-  #tellLoad(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#stateBySocket.get(request.socket)?.isFromSibling !== true) return;
-    if (!isHandshake(request.url ?? "/", this.#surroundings.readEnginePath())) return;
-    response.setHeader(loadHeader, this.#surroundings.countSessions() + 1);
+  /** What comes from a sibling: a handshake, whose answer says how many sessions that makes here; or a poll, which may have to be brief. */
+  #noteServed(request: IncomingMessage, response: ServerResponse): void {
+    const state = this.#stateBySocket.get(request.socket);
+    if (state === undefined || state.handedOff !== undefined) return;
+    const target = request.url ?? "/";
+    const enginePath = this.#surroundings.readEnginePath();
+    const siblingSlot = Number(takeHeader(request, siblingHeader));
+    if (isHandshake(target, enginePath)) {
+      response.setHeader(loadHeader, this.#surroundings.countSessions() + 1);
+    } else if (request.method === "GET" && target.startsWith(enginePath)) {
+      const sid = readQueryParameter(target, "sid");
+      if (sid !== undefined) response.once("close", this.#relayedPolls.note(sid, siblingSlot));
+    }
   }
 
   #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
@@ -191,7 +228,9 @@ export class RequestGate {
         return true;
       case "forward-session":
       case "forward-handshake":
-        this.#forwarder.forwardUpgrade(request, socket, head, choice.sibling.socketPath);
+        returnConnection(request, socket as Socket, head, this.#handedOff.get(socket)?.client, () => {
+          this.counts.forwardFailures++;
+        });
         return true;
     }
   }

@@ -1,4 +1,4 @@
-/** Sends a request or an upgrade on to a sibling's private Unix socket, and its answer back. */
+/** Sends a request on to a sibling's private Unix socket, and its answer back. */
 
 import {
   Agent,
@@ -8,14 +8,14 @@ import {
   type ServerResponse,
   request as startRequest,
 } from "node:http";
-import { connect, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { readErrorCode } from "../errors.js";
 import { unknownSessionBody } from "../protocol/unknown-session.js";
 import { encodePeer, peerHeader } from "./client-address.js";
 
 /** Header of the answer to a forwarded handshake: the sessions of the sibling with this one; taken off again. */
 export const loadHeader = "x-signalbox-load";
+
+/** Header of a forwarded request: the slot of the worker that forwards it; never honoured from a client. */
+export const siblingHeader = "x-signalbox-sibling";
 
 /** Headers that belong to one connection, not to the message (RFC 9110 §7.6.1); each side makes its own. */
 const connectionHeaders: ReadonlySet<string> = new Set([
@@ -23,6 +23,7 @@ const connectionHeaders: ReadonlySet<string> = new Set([
   "keep-alive",
   "proxy-connection",
   peerHeader,
+  siblingHeader,
   loadHeader,
 ]);
 
@@ -49,10 +50,17 @@ class PeerAgent extends Agent {
 
 export class SiblingForwarder {
   readonly #agent = new PeerAgent({ keepAlive: true, timeout: idleConnectionTimeoutMs });
+  readonly #ownSlot: number;
+  readonly #isLeaving: () => boolean;
   readonly #onFailure: () => void;
 
-  /** @param onFailure called for each request that could not reach the sibling */
-  constructor(onFailure: () => void) {
+  /**
+   * @param isLeaving whether this worker is about to end: clients are told to come on other connections
+   * @param onFailure called for each request that could not reach the sibling
+   */
+  constructor(ownSlot: number, isLeaving: () => boolean, onFailure: () => void) {
+    this.#ownSlot = ownSlot;
+    this.#isLeaving = isLeaving;
     this.#onFailure = onFailure;
   }
 
@@ -67,7 +75,7 @@ export class SiblingForwarder {
       socketPath,
       method: request.method ?? "GET",
       path: request.url ?? "/",
-      headers: [...copyHeaders(request.rawHeaders), peerHeader, peer],
+      headers: [...copyHeaders(request.rawHeaders), peerHeader, peer, siblingHeader, String(this.#ownSlot)],
       setHost: false,
       signalboxPeer: peer,
     };
@@ -78,6 +86,7 @@ export class SiblingForwarder {
       response.sendDate = false;
       // How the body is framed is between this response and its client, who may speak HTTP/1.0.
       const headers = copyHeaders(answer.rawHeaders, "transfer-encoding");
+      if (this.#isLeaving()) headers.push("Connection", "close");
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
       answer.pipe(response);
       // The sibling died in the middle of its answer: so does this connection, as it would have there.
@@ -92,33 +101,6 @@ export class SiblingForwarder {
     });
     response.on("close", () => forwarded.destroy());
     request.pipe(forwarded);
-  }
-
-  /** Forwards an upgrade: the bytes as they came, then both ways until either side ends. */
-  forwardUpgrade(request: IncomingMessage, client: Duplex, head: Buffer, socketPath: string): void {
-    const clientSocket = client as Socket;
-    const sibling = connect(socketPath);
-    const lines = [`${request.method ?? "GET"} ${request.url ?? "/"} HTTP/1.1`];
-    for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
-      const name = request.rawHeaders[index] ?? "";
-      if (name.toLowerCase() !== peerHeader) lines.push(`${name}: ${request.rawHeaders[index + 1] ?? ""}`);
-    }
-    lines.push(`${peerHeader}: ${encodePeer(clientSocket)}`, "", "");
-    sibling.write(lines.join("\r\n"), "latin1");
-    if (head.length > 0) sibling.write(head);
-    // The HTTP server leaves its own limits on the socket; a session may be silent for longer.
-    clientSocket.setTimeout(0);
-    clientSocket.setNoDelay(true);
-    sibling.pipe(client).pipe(sibling);
-    sibling.on("error", (error) => {
-      this.#onFailure();
-      const hasConnected = readErrorCode(error) !== "ENOENT" && readErrorCode(error) !== "ECONNREFUSED";
-      if (hasConnected) client.destroy();
-      else client.end(renderUnknownSession());
-    });
-    client.on("error", () => sibling.destroy());
-    sibling.on("close", () => clientSocket.destroySoon());
-    client.on("close", () => sibling.destroy());
   }
 
   /** Closes idle private connections and those in use. */
@@ -140,11 +122,4 @@ function copyHeaders(rawHeaders: readonly string[], leftOut?: string): string[] 
 function answerUnknownSession(response: ServerResponse): void {
   response.writeHead(400, { "Content-Type": "application/json", "Content-Length": unknownSessionBody.length });
   response.end(unknownSessionBody);
-}
-
-function renderUnknownSession(): string {
-  return (
-    "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n" +
-    `Content-Length: ${unknownSessionBody.length}\r\n\r\n${unknownSessionBody}`
-  );
 }

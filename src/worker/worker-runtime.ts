@@ -25,6 +25,16 @@ import type { SessionReports } from "./session-reports.js";
 /** Engine.IO's code for a session id it does not know (engine.io 6.6, `Server.errors.UNKNOWN_SID`). */
 const unknownSidCode = 1;
 
+/** The part of an Engine.IO session that answering its poll needs (engine.io 6.6, `socket.js`, `transport.js`). */
+interface PolledSession {
+  readonly transport: {
+    readonly name: string;
+    /** A poll is open. */
+    readonly writable: boolean;
+    send(packets: readonly { readonly type: "noop" }[]): void;
+  };
+}
+
 /** Another HTTP server of the application (metrics, a second port) waits this long for an `attach` that explains it. */
 const strangerGraceMs = 1_000;
 
@@ -65,7 +75,15 @@ export class WorkerRuntime implements WorkerRuntimeApi {
       workerSlot: init.slot,
       readEnginePath: () => `${this.#io?.path() ?? "/socket.io"}/`,
       countSessions: () => this.#io?.engine?.clientsCount ?? 0,
+      releasePoll: (sid) => this.#releasePoll(sid),
     });
+  }
+
+  /** As Engine.IO itself does while a session is upgraded. */
+  #releasePoll(sid: string): void {
+    const { clients = {} } = (this.#io?.engine ?? {}) as { clients?: Record<string, PolledSession> };
+    const transport = clients[sid]?.transport;
+    if (transport?.name === "polling" && transport.writable) transport.send([{ type: "noop" }]);
   }
 
   /** The adopted server, once there is one. */

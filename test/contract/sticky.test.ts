@@ -62,7 +62,8 @@ class StickyHost {
         socket.pause();
         const verdict = readRequestHead(received, 0, 16_384);
         assert.equal(verdict.kind, "complete");
-        this.#handOff.take({ socket, received, sid: verdict.sid, isHandshake: verdict.isHandshake, client: undefined });
+        const { sid, isHandshake } = verdict;
+        this.#handOff.take({ socket, received, sid, isHandshake, client: undefined, isReturned: false });
       });
     });
   }

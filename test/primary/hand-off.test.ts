@@ -67,7 +67,7 @@ function addWorkers(...slots: number[]): FakeWorker[] {
   return workers;
 }
 
-function take(sid?: string, client?: Peer): FakeSocket {
+function take(sid?: string, client?: Peer, isReturned = false): FakeSocket {
   const socket = new FakeSocket();
   const connection: IncomingConnection = {
     socket: socket as unknown as Socket,
@@ -75,6 +75,7 @@ function take(sid?: string, client?: Peer): FakeSocket {
     sid,
     isHandshake: sid === undefined,
     client,
+    isReturned,
   };
   handOff.take(connection);
   return socket;
@@ -136,22 +137,30 @@ describe("while workers are replaced", () => {
     assert.equal(leaving.sent.length, 1);
   });
 
-  test("those that leave take what waits for one that stays, when that one stalls", () => {
+  test("those that leave take newcomers, and what waits for one that stays, when that one stalls", (t) => {
     const [leaving, staying] = addWorkers(1, 2);
     assert.ok(leaving !== undefined && staying !== undefined);
     leaving.record.isLeaving = true;
     const [, waiting] = [take(), take()];
     assert.deepEqual([leaving.sent.length, staying.sent.length], [0, 1]);
-    staying.record.isStalled = true;
-    assert.deepEqual(listTakers([leaving.record, staying.record]), [leaving.record, staying.record]);
-    // Its silence is what the hand-off sees of it.
-    staying.record.lastHeardMs = performance.now() - 60_000;
-    take();
-    assert.equal(leaving.sent.length, 1);
-    leaving.last.acknowledge(null);
-    handOff.removeWorker(2);
-    leaving.last.acknowledge(null);
+    const laterMs = performance.now() + 600;
+    t.mock.method(performance, "now", () => laterMs);
+    mock.timers.tick(100);
+    assert.equal(staying.record.isStalled, true);
     assert.equal(leaving.last.socket, waiting);
+    leaving.last.acknowledge(null);
+    const newcomer = take();
+    assert.equal(leaving.last.socket, newcomer);
+  });
+
+  test("a connection that a worker has given back is handed over with a word on that", () => {
+    const [worker] = addWorkers(1);
+    take(undefined, undefined, true);
+    assert.deepEqual(worker?.last.message, {
+      type: "sticky:connection",
+      data: Buffer.from("GET / HTTP/1.1\r\n\r\n"),
+      isReturned: true,
+    });
   });
 
   test("a worker that replaces another needs no slow start", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { describe, test } from "node:test";
-import { applyPeer, decodePeer, encodePeer, peerHeader, takePeerHeader } from "../../src/worker/client-address.js";
+import { applyPeer, decodePeer, encodePeer, peerHeader, takeHeader } from "../../src/worker/client-address.js";
 
 /** A socket that says it is connected to this client. */
 function makeSocket(remoteAddress?: string, remotePort?: number): Socket {
@@ -60,26 +60,26 @@ test("an address may be set again on the same connection", () => {
 
 test("the header is taken off the request in both of its forms, whatever its letters", () => {
   const request = makeRequest(["Host", "a", "X-Signalbox-Peer", "192.0.2.7|80", "Accept", "*/*"]);
-  assert.equal(takePeerHeader(request), "192.0.2.7|80");
+  assert.equal(takeHeader(request, peerHeader), "192.0.2.7|80");
   assert.equal(peerHeader in request.headers, false);
   assert.deepEqual(request.rawHeaders, ["Host", "a", "Accept", "*/*"]);
 });
 
 test("every copy of the header is taken off", () => {
   const request = makeRequest([peerHeader, "192.0.2.7|80", "Host", "a", peerHeader, "forged|1"]);
-  takePeerHeader(request);
+  takeHeader(request, peerHeader);
   assert.deepEqual(request.rawHeaders, ["Host", "a"]);
 });
 
 test("a header with an empty value is there, and none is not", () => {
-  assert.equal(takePeerHeader(makeRequest([peerHeader, ""])), "");
+  assert.equal(takeHeader(makeRequest([peerHeader, ""]), peerHeader), "");
   const request = makeRequest(["Host", "a"]);
-  assert.equal(takePeerHeader(request), undefined);
+  assert.equal(takeHeader(request, peerHeader), undefined);
   assert.deepEqual(request.rawHeaders, ["Host", "a"]);
 });
 
 test("a value that equals the header's name is kept", () => {
   const request = makeRequest(["X-Names", peerHeader, "Host", "a"]);
-  assert.equal(takePeerHeader(request), undefined);
+  assert.equal(takeHeader(request, peerHeader), undefined);
   assert.deepEqual(request.rawHeaders, ["X-Names", peerHeader, "Host", "a"]);
 });

@@ -25,7 +25,7 @@ function ask(question: Partial<Omit<ForwardQuestion, "siblings">> & { siblings?:
     siblings: new Map(siblings.map((sibling) => [sibling.slot, sibling])),
     estimateLoad: ({ load }) => load,
     isChosenByPrimary: false,
-    isFromSibling: false,
+    isSentOn: false,
     ...rest,
   });
   return "sibling" in choice ? `${choice.kind} to ${choice.sibling.slot}` : choice.kind;
@@ -68,7 +68,7 @@ describe("a request of a session", () => {
     ["of another host is served, though letters differ in case only", { target: withSid(makeSid(1, "HOST")) }, "serve"],
     ["whose id is too short is served", { target: withSid("abc") }, "serve"],
     ["whose id is empty is served", { target: withSid("") }, "serve"],
-    ["that comes from a sibling is served", { target: withSid(makeSid(2)), isFromSibling: true }, "serve"],
+    ["that was sent on is served", { target: withSid(makeSid(2)), isSentOn: true }, "serve"],
   ];
   for (const [what, question, expected] of cases) test(what, () => assert.equal(ask(question), expected));
 });
@@ -108,11 +108,11 @@ describe("a handshake", () => {
       "refuse-draining",
     ],
     ["is refused by a draining worker without siblings", { isDraining: true, siblings: [] }, "refuse-draining"],
-    ["that comes from a sibling is served", { ownLoad: 9, siblings: loaded, isFromSibling: true }, "serve"],
-    ["that comes from a sibling is served in a draining worker", { isDraining: true, isFromSibling: true }, "serve"],
+    ["that was sent on is served", { ownLoad: 9, siblings: loaded, isSentOn: true }, "serve"],
+    ["that was sent on is served in a draining worker", { isDraining: true, isSentOn: true }, "serve"],
     [
-      "that comes from a sibling is refused when every worker drains",
-      { isDraining: true, isFromSibling: true, siblings: [makeSibling(1, 0, true)] },
+      "that was sent on is refused when every worker drains",
+      { isDraining: true, isSentOn: true, siblings: [makeSibling(1, 0, true)] },
       "refuse-draining",
     ],
   ];
@@ -163,7 +163,7 @@ const questions = fc.record({
 test("what comes from a sibling is never sent on, so nothing goes in circles", () => {
   fc.assert(
     fc.property(questions, (question) => {
-      assert.match(ask({ ...question, isFromSibling: true }), /^(serve|refuse-draining)$/);
+      assert.match(ask({ ...question, isSentOn: true }), /^(serve|refuse-draining)$/);
     }),
   );
 });

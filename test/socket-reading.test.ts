@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { resumeReading, stopReading } from "../../src/primary/socket-reading.js";
+import { resumeReading, stopReading } from "../src/socket-reading.js";
 
 /** What the kernel would have handed over long before: several turns of the event loop on one machine. */
 const settleMs = 50;
