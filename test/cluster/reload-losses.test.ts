@@ -5,27 +5,13 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { exitCodes } from "../../src/cli/exit-codes.js";
-import { RawConnection, renderRequest } from "../support/raw-http.js";
-import { type Facts, ReloadHost } from "../support/reload-host.js";
-
-/** A request that never ends, at the worker of that slot: it holds that worker's drain, until it is destroyed. */
-async function holdDrain(reloadHost: ReloadHost, worker: number): Promise<RawConnection> {
-  for (;;) {
-    const connection = await RawConnection.open(reloadHost.host);
-    const { body } = await connection.exchange(renderRequest({ path: "/facts" }));
-    if ((JSON.parse(body.toString()) as Facts).worker === worker) {
-      connection.send("POST /facts HTTP/1.1\r\nHost: example.test\r\nContent-Length: 2\r\n\r\n1");
-      return connection;
-    }
-    connection.destroy();
-  }
-}
+import { ReloadHost } from "../support/reload-host.js";
 
 describe("a reload whose new worker ends", { timeout: 60_000 }, () => {
   test("while the only old one drains: it is not done, and the new one is started again", async () => {
     await using reloadHost = await ReloadHost.start({ workers: 1 });
     const { host } = reloadHost;
-    const held = await holdDrain(reloadHost, 0);
+    const held = await reloadHost.holdDrain(0);
     const reloading = reloadHost.reload();
     const { workers } = await host.waitForStatus(({ workers: now }) => now[0]?.state === "draining", "a drain");
     process.kill(workers[1]?.pid ?? 0, "SIGKILL");
@@ -43,7 +29,7 @@ describe("a reload whose new worker ends", { timeout: 60_000 }, () => {
     const gate = join(reloadHost.directory, "gate");
     writeFileSync(gate, "");
     reloadHost.release("2", { gate });
-    const held = await holdDrain(reloadHost, 0);
+    const held = await reloadHost.holdDrain(0);
     const reloading = reloadHost.reload();
     const { workers } = await host.waitForStatus(({ workers: now }) => now[0]?.state === "draining", "a drain");
     rmSync(gate);

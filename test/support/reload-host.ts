@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import type { HostStatus, ReloadStatus } from "../../src/protocol/host-status.js";
 import { type Outcome, runCli } from "./cli-process.js";
 import { fetchText, fixturePath, type HostOptions, startHost, type TestHost } from "./host.js";
+import { RawConnection, renderRequest } from "./raw-http.js";
 
 /** What a worker says about itself at `/facts`. */
 export interface Facts {
@@ -86,6 +87,23 @@ export class ReloadHost implements AsyncDisposable {
 
   async readFacts(): Promise<Facts> {
     return JSON.parse((await fetchText(`${this.host.url}/facts`)).body) as Facts;
+  }
+
+  /** A connection that the worker of that slot has answered on, and keeps. */
+  async openKept(worker: number): Promise<RawConnection> {
+    for (;;) {
+      const connection = await RawConnection.open(this.host);
+      const { body } = await connection.exchange(renderRequest({ path: "/facts" }));
+      if ((JSON.parse(body.toString()) as Facts).worker === worker) return connection;
+      connection.destroy();
+    }
+  }
+
+  /** A request that never ends, at the worker of that slot: it holds that worker's drain, until it is destroyed. */
+  async holdDrain(worker: number): Promise<RawConnection> {
+    const connection = await this.openKept(worker);
+    connection.send("POST /facts HTTP/1.1\r\nHost: example.test\r\nContent-Length: 2\r\n\r\n1");
+    return connection;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
