@@ -6,9 +6,9 @@
 import { parseAddress } from "../address/address.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import { unknownSessionBody } from "../protocol/unknown-session.js";
+import { resumeReading } from "../socket-reading.js";
 import type { IncomingConnection } from "./listener.js";
 import { answerAndClose } from "./refusal.js";
-import { resumeReading } from "../socket-reading.js";
 import { closeUnacknowledgedHandle } from "./unacknowledged-handle.js";
 import { type ChoiceSettings, chooseWorker } from "./worker-choice.js";
 import { listTakers, type WorkerRecord } from "./worker-record.js";

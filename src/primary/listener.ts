@@ -9,13 +9,13 @@ import { TrustedProxies, type TrustedProxySetting } from "../address/trusted-pro
 import { ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
 import type { Peer, UnnamedPeer } from "../protocol/peer.js";
+import { stopReading } from "../socket-reading.js";
 import { readPassedAddress } from "./passed-socket.js";
 import { readProxyHeader } from "./proxy-protocol.js";
 import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
 import { isSomebodyListening } from "./runtime-dir.js";
 import { maxSocketPathBytes } from "./runtime-paths.js";
-import { stopReading } from "../socket-reading.js";
 
 /** A connection whose first request is known, not reading any more. */
 export interface IncomingConnection {

@@ -5,15 +5,17 @@ import { dirname } from "node:path";
 import type { SignalboxConfig } from "../config/config.js";
 import type { LoadedConfig, ServiceVariables } from "../config/load-config.js";
 import type { SignalboxError } from "../errors.js";
-import { isJournal } from "../journal.js";
 import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
-import type { HostState, HostStatus } from "../protocol/host-status.js";
+import type { HostState } from "../protocol/host-status.js";
 import { AdminServer } from "./admin-server.js";
-import { count, describeSlot, readVersion, renderAddress, roundSeconds } from "./describe-host.js";
+import { count, readVersion, renderAddress } from "./describe-host.js";
 import { HandOff } from "./hand-off.js";
 import { createHostFabric, type HostFabric } from "./host-fabric.js";
+import { HostReport } from "./host-report.js";
+import { HostStop } from "./host-stop.js";
 import { type ListenAddress, Listener } from "./listener.js";
+import { chooseLogAppearance } from "./log-appearance.js";
 import { deriveHostKey } from "./machine-facts.js";
 import { isUnixSocket } from "./passed-socket.js";
 import { followDirectory, Reloader, resolveApp } from "./reloader.js";
@@ -26,14 +28,11 @@ import {
   type RuntimePaths,
   type RuntimeSurroundings,
 } from "./runtime-paths.js";
-import type { ServiceFacts } from "./service-notices.js";
 import { type PassedSocket, readPassedSocket } from "./service-variables.js";
-import { readStopSignal } from "./stop-signals.js";
 import { Supervisor } from "./supervisor.js";
 import { collectSupervisorSettings, type SupervisorSettings } from "./supervisor-settings.js";
 import { type ServiceNotifier, startServiceNotifier } from "./systemd-notify.js";
 import { watchFiles } from "./watch-files.js";
-import { killGraceMs } from "./worker-drain.js";
 import { nameWorkingDirectory } from "./working-directory.js";
 
 export interface PrimaryOptions {
@@ -54,9 +53,6 @@ export interface PrimaryOptions {
 export interface PrimaryResult {
   readonly exitCode: number;
 }
-
-/** Exit codes of a process ended by a signal are 128 and its number (POSIX shells). */
-const exitCodeBySignal = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * Runs a host until it is told to stop.
@@ -80,8 +76,9 @@ class Host {
   readonly #supervisor: Supervisor;
   readonly #reloader: Reloader;
   readonly #retirer: Retirer;
+  readonly #report: HostReport;
+  readonly #stop: HostStop;
   readonly #admin: AdminServer;
-  readonly #startedMs = performance.now();
   readonly #closers: (() => void)[] = [];
   readonly #ended: Promise<PrimaryResult>;
   #end: { resolve: (result: PrimaryResult) => void; reject: (error: SignalboxError) => void } | undefined;
@@ -91,7 +88,6 @@ class Host {
   #notifier: ServiceNotifier | undefined;
   #address: ListenAddress;
   #adminPort = 0;
-  #firstSignalMs: number | undefined;
   #isAnnounced = false;
 
   constructor(options: PrimaryOptions) {
@@ -107,10 +103,7 @@ class Host {
       tmpDir: tmpdir(),
       pid: process.pid,
     });
-    const isTerminal = process.stdout.isTTY === true;
-    const readableFormat = isJournal(1, options.environment.journalStream) ? "journal" : isTerminal ? "pretty" : "json";
-    const format = config.logFormat === "auto" ? readableFormat : config.logFormat;
-    const isColored = isTerminal && !options.environment.noColor;
+    const { format, isColored } = chooseLogAppearance(config, options.environment);
     this.#log = createLogger({ level: config.logLevel, format, fd: 1, isColored });
     this.#handOff = new HandOff(
       { hostKey: this.#hostKey, slowStartMs: config.slowStartMs, maxPendingConnections: config.maxPendingConnections },
@@ -174,10 +167,39 @@ class Host {
       runningConfig: () => this.#config,
       isReloading: () => this.#reloader.isUnderWay,
     });
+    this.#report = new HostReport({
+      hostKey: this.#hostKey,
+      metrics: this.#metrics,
+      fabric: this.#fabric,
+      supervisor: this.#supervisor,
+      reloader: this.#reloader,
+      readFacts: () => ({
+        state: this.#state,
+        config: this.#config,
+        appPath: this.#appPath,
+        address: this.#address,
+        adminPort: this.#adminPort,
+      }),
+    });
+    this.#stop = new HostStop({
+      log: this.#log,
+      supervisor: this.#supervisor,
+      handOff: this.#handOff,
+      listener: this.#listener,
+      fabric: this.#fabric,
+      isSocketPassed: fd !== undefined,
+      readDrainTimeoutMs: () => this.#config.drainTimeoutMs,
+      countSessions: () => this.#report.countSessions(),
+      onDraining: () => {
+        this.#state = "draining";
+        this.#notifier?.update();
+      },
+      onEnded: (exitCode) => this.#end?.resolve({ exitCode }),
+    });
     this.#admin = new AdminServer({
       metrics: this.#metrics,
-      readStatus: async () => await this.#readStatus(),
-      explainNotReady: () => this.#explainNotReady(),
+      readStatus: async () => await this.#report.readStatus(),
+      explainNotReady: () => this.#report.explainNotReady(),
       reload: async () => await this.#reloader.request("signalbox reload"),
       describeReload: () => this.#reloader.describe(),
     });
@@ -196,9 +218,10 @@ class Host {
   }
 
   async #start(): Promise<void> {
+    this.#closers.push(() => this.#stop.close());
     this.#handleSignals();
     if (this.#passedSocket.warning !== undefined) this.#log.warn(this.#passedSocket.warning);
-    this.#notifier = startServiceNotifier(this.#service, () => this.#readServiceFacts(), this.#log);
+    this.#notifier = startServiceNotifier(this.#service, () => this.#report.readServiceFacts(), this.#log);
     this.#closers.push(() => this.#notifier?.close());
     this.#closers.push(await prepareRuntimeDir(this.#paths, process.getuid?.() ?? 0));
     this.#adminPort = await this.#admin.listenOnPort(this.#config.adminPort);
@@ -215,7 +238,7 @@ class Host {
     this.#closers.push(() => this.#handOff.close());
     this.#closers.push(() => this.#fabric.kill());
     await this.#fabric.start();
-    if (this.#firstSignalMs !== undefined) return;
+    if (this.#stop.isUnderWay) return;
     this.#supervisor.start();
     this.#reloader.open();
     this.#retirer.start();
@@ -250,7 +273,7 @@ class Host {
     const ready = this.#supervisor.countReady();
     if (this.#state === "starting" && ready > 0) this.#state = "running";
     this.#notifier?.update();
-    if (ready !== this.#supervisor.slots.length || this.#firstSignalMs !== undefined || this.#isAnnounced) return;
+    if (ready !== this.#supervisor.slots.length || this.#stop.isUnderWay || this.#isAnnounced) return;
     this.#isAnnounced = true;
     const where = renderAddress(this.#address);
     this.#log.info(
@@ -267,52 +290,10 @@ class Host {
       this.#closers.push(() => process.removeListener("SIGHUP", reload));
     }
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      const handle = () => this.#obeySignal(signal);
+      const handle = () => this.#stop.obey(signal);
       process.on(signal, handle);
       this.#closers.push(() => process.removeListener(signal, handle));
     }
-  }
-
-  #obeySignal(signal: "SIGINT" | "SIGTERM"): void {
-    const nowMs = performance.now();
-    switch (readStopSignal(this.#firstSignalMs, nowMs)) {
-      case "stop":
-        this.#firstSignalMs = nowMs;
-        this.#stop(signal);
-        break;
-      case "exit-at-once":
-        this.#log.warn(`${signal} again: ending at once`);
-        this.#end?.resolve({ exitCode: exitCodeBySignal[signal] });
-        break;
-      case "ignore":
-        break;
-    }
-  }
-
-  #stop(signal: string): void {
-    const { drainTimeoutMs } = this.#config;
-    // The deadline first: nothing that follows may put it off.
-    const deadline = setTimeout(() => {
-      this.#log.warn(`not all workers ended within ${drainTimeoutMs} ms: they are killed`);
-      this.#end?.resolve({ exitCode: 0 });
-    }, drainTimeoutMs + killGraceMs);
-    this.#closers.push(() => clearTimeout(deadline));
-    this.#state = "draining";
-    this.#notifier?.update();
-    const sessions = this.#countSessions();
-    this.#log.info(`${signal}: no new sessions; closing ${count(sessions, "session")} within ${drainTimeoutMs} ms`);
-    // The listener stays: sessions are served until they are closed, and who comes for a new one hears 503 and not nothing.
-    // A socket of systemd's: newcomers wait in it for the next host, which is better than to be refused.
-    if (this.#passedSocket.fd !== undefined) this.#listener.close();
-    this.#handOff.startDraining();
-    this.#supervisor.once("idle", () => void this.#endAfterWorkers());
-    this.#supervisor.drainAll(drainTimeoutMs);
-  }
-
-  async #endAfterWorkers(): Promise<void> {
-    this.#log.info("All workers have ended");
-    await this.#fabric.stop();
-    this.#end?.resolve({ exitCode: 0 });
   }
 
   #watch(): void {
@@ -322,53 +303,6 @@ class Host {
       this.#supervisor.restartAll();
     });
     this.#closers.push(stopWatching);
-  }
-
-  #explainNotReady(): string | undefined {
-    if (this.#state === "draining" || this.#state === "closed") return "draining";
-    if (this.#supervisor.countReady() === 0) return "no worker is ready";
-    return this.#fabric.explainNotReady(performance.now());
-  }
-
-  #countSessions(): number {
-    return this.#supervisor.records.reduce((sum, record) => sum + record.sessions, 0);
-  }
-
-  #readServiceFacts(): ServiceFacts {
-    return {
-      state: this.#state,
-      reload: this.#reloader.isUnderWay ? (this.#reloader.describe() ?? undefined) : undefined,
-      workers: this.#supervisor.slots.length,
-      readyWorkers: this.#supervisor.countReady(),
-      sessions: this.#countSessions(),
-      notReadyReason: this.#explainNotReady(),
-      // While it stops, the router ends after the workers: nothing is wrong with that.
-      isHealthy: this.#state === "draining" || this.#fabric.isHealthy(performance.now()),
-    };
-  }
-
-  async #readStatus(): Promise<HostStatus> {
-    for (const record of this.#supervisor.records) {
-      this.#metrics.sessions.set({ worker: String(record.slot) }, record.sessions);
-    }
-    return {
-      version: readVersion(),
-      hostKey: this.#hostKey,
-      region: this.#config.region,
-      pid: process.pid,
-      state: this.#state,
-      uptimeSeconds: roundSeconds(performance.now() - this.#startedMs),
-      // The mode of the file is a setting, not a place.
-      listen: this.#address.kind === "unix" ? { kind: "unix", path: this.#address.path } : this.#address,
-      adminPort: this.#adminPort,
-      fabric: this.#config.fabric,
-      app: this.#appPath,
-      reload: this.#reloader.describe(),
-      workers: this.#supervisor.slots.map((slot) => describeSlot(slot, performance.now())),
-      router: this.#fabric.describeRouter(performance.now()),
-      bus: this.#fabric.describeBus(performance.now()),
-      counters: await this.#metrics.readCounters(),
-    };
   }
 
   /** In reverse order of the start; safe twice. */

@@ -7,10 +7,10 @@ import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { FabricCounts, MessageToPrimary } from "../protocol/worker-messages.js";
 import type { IncomingConnection } from "./listener.js";
 import { freshHistory } from "./restart-policy.js";
-import { RunOnceGrants } from "./run-once-grants.js";
 import { SiblingNews } from "./sibling-news.js";
 import { SlotRestarts } from "./slot-restarts.js";
 import type { SupervisorSettings } from "./supervisor-settings.js";
+import { WorkerAttendant } from "./worker-attendant.js";
 import { tellToDrain, waitForEnd } from "./worker-drain.js";
 import { forkWorker } from "./worker-process.js";
 import type { WorkerRecord } from "./worker-record.js";
@@ -33,7 +33,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #log: Logger;
   readonly #metrics: HostMetrics;
   readonly #slots = new WorkerSlots();
-  readonly #runOnce = new RunOnceGrants((number) => this.#slots.find(number)?.record);
+  readonly #attendant: WorkerAttendant;
   readonly #restarts: SlotRestarts;
   readonly #siblingTimer: NodeJS.Timeout;
   readonly #siblingNews = new SiblingNews();
@@ -46,6 +46,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#settings = settings;
     this.#log = log;
     this.#metrics = metrics;
+    this.#attendant = new WorkerAttendant(
+      metrics,
+      (number) => this.#slots.find(number)?.record,
+      (counts, before) => this.emit("fabricCounted", counts, before),
+    );
     this.#restarts = new SlotRestarts(log, metrics, (slot) => this.#fork(slot));
     for (let index = 0; index < settings.workerCount; index++) this.#slots.add();
     this.#siblingTimer = setInterval(() => this.#siblingNews.spread(this.records), siblingUpdateIntervalMs);
@@ -201,35 +206,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #obey(slot: Slot, record: WorkerRecord, settings: SupervisorSettings, message: MessageToPrimary): void {
     switch (message.type) {
-      case "signalbox:hello":
-        record.send({
-          ...settings.init,
-          type: "signalbox:init",
-          slot: slot.number,
-          socketPath: record.socketPath,
-        });
-        break;
       case "signalbox:ready":
         this.#noteReady(slot, record);
         break;
       case "signalbox:start-failed":
         this.#noteStartFailure(slot, new AppStartError(message.code, message.message));
         break;
-      case "signalbox:counts":
-        this.#metrics.addWorkerCounts(record.counts, message.counts);
-        record.counts = message.counts;
-        record.rssBytes = message.rssBytes;
-        this.emit("fabricCounted", message.fabric, record.fabricCounts);
-        record.fabricCounts = message.fabric;
-        break;
-      case "signalbox:run-once-claim":
-        this.#runOnce.claim(message.name, slot.number);
-        break;
-      case "signalbox:run-once-release":
-        this.#runOnce.release(message.name, slot.number);
-        break;
-      case "signalbox:sessions":
-        record.noteSessions(message.began, message.ended);
+      default:
+        this.#attendant.obey(message, record, settings.init);
         break;
     }
   }
@@ -272,8 +256,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     record.state = "ended";
     slot.record = undefined;
     this.#metrics.workersReady.set(this.countReady());
-    this.#metrics.sessions.remove({ worker: String(slot.number) });
-    this.#runOnce.releaseAll(slot.number);
+    this.#attendant.forget(slot.number);
     this.#siblingNews.spread(this.records);
     this.#vacate(slot, record, wasReadyForMs, cause);
   }

@@ -9,11 +9,7 @@ export const killGraceMs = 500;
 const killedEndMs = 2_000;
 
 /** Tells these workers to drain, together. */
-export function tellToDrain(
-  leaving: readonly WorkerRecord[],
-  deadlineMs: number,
-  occasion: "reload" | "stop",
-): void {
+export function tellToDrain(leaving: readonly WorkerRecord[], deadlineMs: number, occasion: "reload" | "stop"): void {
   let sessions = 0;
   for (const record of leaving) {
     record.sessionsAtDrain = record.sessions;

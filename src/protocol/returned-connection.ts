@@ -12,7 +12,8 @@ export interface ReturnedConnection {
 
 /** Checks such a message at the wall; undefined for everything else. */
 export function parseReturnedConnection(raw: unknown): ReturnedConnection | undefined {
-  if (typeof raw !== "object" || raw === null || !("type" in raw) || raw.type !== "signalbox:connection") return undefined;
+  if (typeof raw !== "object" || raw === null || !("type" in raw) || raw.type !== "signalbox:connection")
+    return undefined;
   if (!("received" in raw) || !(raw.received instanceof Uint8Array)) return undefined;
   const said = "client" in raw ? raw.client : undefined;
   const client = said === unnamedPeer ? unnamedPeer : parsePeer(said);

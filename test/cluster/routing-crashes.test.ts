@@ -7,6 +7,7 @@ import { fixturePath, startHost, type TestHost } from "../support/host.js";
 import { killWorker, waitUntilReplaced } from "../support/kill-worker.js";
 import { closeAll, LightSocket, openManyAtOnce } from "../support/light-socket.js";
 import { RawConnection } from "../support/raw-http.js";
+import { readTextFrame, renderTextFrame } from "../support/raw-websocket.js";
 import { timed } from "../support/stopwatch.js";
 
 const echoApp = fixturePath("echo-app.mjs");
@@ -144,18 +145,24 @@ describe("kill -9 of a worker", { timeout: 180_000 }, () => {
     closeAll([...safe, next]);
   });
 
-  test("closes what it forwards for others too: an upgraded session of a sibling over its connection", async (t) => {
+  test("leaves alone what it has given to its sibling: an upgraded session over a connection that was its own", async () => {
     await using host = await startHost({ app: echoApp, workers: 2 });
     const [carrying, other] = await openOnBoth(host);
+    const { connection } = carrying;
     other.connection.destroy();
-    other.connection = carrying.connection;
-    assert.equal((await carrying.connection.exchange(other.renderUpgrade())).status, 101);
-    await killWorker(host, 0);
-    const { ms } = await timed(carrying.connection.closed, closeLimitMs, "the close");
-    t.diagnostic(`closed after ${ms} ms`);
+    other.connection = connection;
+    assert.equal((await connection.exchange(other.renderUpgrade())).status, 101);
+    connection.send(renderTextFrame("2probe"));
+    assert.equal(await readTextFrame(connection), "3probe");
+    connection.send(renderTextFrame("5"));
+    await waitUntilReplaced(host, 0, await killWorker(host, 0));
+    const { packet, ackId } = other.renderEmit("echo", "still here");
+    connection.send(renderTextFrame(packet));
+    assert.equal(await readTextFrame(connection), `43${ackId}["still here"]`);
+    connection.destroy();
   });
 
-  test("closes the client's side of an upgraded session that was forwarded to it", async (t) => {
+  test("closes the client's side of an upgraded session that came to it from a sibling", async (t) => {
     await using host = await startHost({ app: echoApp, workers: 2 });
     const [dying, living] = await openOnBoth(host);
     dying.connection.destroy();
