@@ -22,6 +22,12 @@ export function describeSlot(
   };
 }
 
+/** @param app as in the settings; undefined: the demo */
+export function describeStart(app: string | undefined, workers: number): string {
+  const what = app ?? "the demo (run your own with: signalbox start ./app.js)";
+  return `Signalbox ${readVersion()} starts ${what} on ${count(workers, "worker")}`;
+}
+
 /** As a person would open it: a URL, or the path of the Unix socket. */
 export function renderAddress(address: ListenAddress): string {
   if (address.kind === "unix") return address.path;

@@ -9,15 +9,15 @@ import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
 import type { HostState } from "../protocol/host-status.js";
 import { AdminServer } from "./admin-server.js";
-import { count, readVersion, renderAddress } from "./describe-host.js";
+import { count, describeStart, renderAddress } from "./describe-host.js";
 import { HandOff } from "./hand-off.js";
 import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { HostReport } from "./host-report.js";
 import { HostStop } from "./host-stop.js";
+import { chooseListenTarget } from "./listen-target.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { chooseLogAppearance } from "./log-appearance.js";
 import { deriveHostKey } from "./machine-facts.js";
-import { isUnixSocket } from "./passed-socket.js";
 import { followDirectory, Reloader, resolveApp } from "./reloader.js";
 import { Retirer } from "./retirer.js";
 import { routerLogFd } from "./router-process.js";
@@ -109,15 +109,11 @@ class Host {
       { hostKey: this.#hostKey, slowStartMs: config.slowStartMs, maxPendingConnections: config.maxPendingConnections },
       this.#metrics,
     );
-    this.#address =
-      config.listen === undefined
-        ? { kind: "tcp", host: config.host, port: config.port }
-        : { kind: "unix", path: config.listen, mode: config.listenMode };
     this.#service = options.service;
     this.#passedSocket = readPassedSocket(options.service, process.pid);
     const { fd } = this.#passedSocket;
-    const target = fd === undefined ? this.#address : ({ kind: "passed", fd } as const);
-    const hasUnixPeers = fd === undefined ? config.listen !== undefined : isUnixSocket(fd);
+    const { address, target, hasUnixPeers } = chooseListenTarget(config, fd);
+    this.#address = address;
     this.#listener = new Listener({ ...config, address: target, hasUnixPeers }, this.#metrics, (connection) =>
       this.#handOff.take(connection),
     );
@@ -245,9 +241,7 @@ class Host {
     this.#closers.push(() => this.#retirer.close());
     this.#closers.push(() => this.#supervisor.killAll());
     if (this.#config.watch) this.#watch();
-    const { app } = this.#config;
-    const what = app === undefined ? "the demo (run your own with: signalbox start ./app.js)" : app;
-    this.#log.info(`Signalbox ${readVersion()} starts ${what} on ${count(this.#supervisor.slots.length, "worker")}`);
+    this.#log.info(describeStart(this.#config.app, this.#supervisor.slots.length));
   }
 
   #createSupervisor(settings: SupervisorSettings): Supervisor {

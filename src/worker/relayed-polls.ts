@@ -30,13 +30,17 @@ export class RelayedPolls {
   note(sid: string, siblingSlot: number): () => void {
     const poll = { sid, siblingSlot };
     this.#polls.add(poll);
-    this.look();
+    if (this.#isLeaving(siblingSlot)) this.#schedule();
     return () => this.#polls.delete(poll);
   }
 
-  /** To be called when siblings have begun to leave. Looks again as long as there is anything to answer. */
+  /** To be called when siblings may have begun to leave. Looks again as long as there is anything to answer. */
   look(): void {
-    if (this.#timer !== undefined || this.#listLeaving().length === 0) return;
+    if (this.#listLeaving().length > 0) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       for (const { sid } of this.#listLeaving()) this.#release(sid);
