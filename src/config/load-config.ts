@@ -77,9 +77,12 @@ function readEnvironment(options: LoadConfigOptions, cwd: string, faults: string
     const what = isMissing ? "does not exist" : `cannot be read: ${describeBriefly(error)}`;
     faults.push(`the env file ${path} (from --env-file) ${what}`);
   }
-  const entries = Object.entries(variables).filter(([name]) => environment[name] === undefined);
+  // As everywhere, an empty setting is none; what an empty variable means to the application only that knows.
+  const isSet = (name: string): boolean =>
+    name.startsWith("SIGNALBOX_") ? Boolean(environment[name]) : environment[name] !== undefined;
+  const entries = Object.entries(variables).filter(([name]) => !isSet(name));
   const fileVariables = Object.fromEntries(entries) as Record<string, string>;
-  return { environment: { ...fileVariables, ...environment }, fileVariables };
+  return { environment: { ...environment, ...fileVariables }, fileVariables };
 }
 
 /** The variables of others that the host heeds. */
