@@ -77,7 +77,8 @@ export class AdminServer {
         const isReload = isControl && request.method === "POST" && request.url === "/reload";
         const answered = isReload ? this.#reload(response) : this.#answer(request, response);
         answered.catch((thrown: unknown) => {
-          answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
+          if (response.headersSent) response.destroy();
+          else answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
         });
       },
     );
