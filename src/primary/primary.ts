@@ -2,6 +2,7 @@
 
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
+import { isatty } from "node:tty";
 import type { SignalboxConfig } from "../config/config.js";
 import type { LoadedConfig, ServiceVariables } from "../config/load-config.js";
 import type { SignalboxError } from "../errors.js";
@@ -258,8 +259,8 @@ class Host {
   }
 
   #handleSignals(): void {
-    // On a terminal it means that the terminal is gone, and ends the process as it always has.
-    if (process.stdout.isTTY !== true) {
+    // On a terminal it means that the terminal is gone, and ends the process as it always has. One of its streams may be piped on.
+    if (![0, 1, 2].some((fd) => isatty(fd))) {
       const reload = (): void => void this.#reloader.request("SIGHUP");
       process.on("SIGHUP", reload);
       this.#closers.push(() => process.removeListener("SIGHUP", reload));
