@@ -4,7 +4,13 @@ import type { SignalboxConfig } from "../config/config.js";
 import { describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
-import { chooseRetirement, findLargeTooSoon, leastServedMs, type RetireCandidate, type Retirement } from "./retire-policy.js";
+import {
+  chooseRetirement,
+  findLargeTooSoon,
+  leastServedMs,
+  type RetireCandidate,
+  type Retirement,
+} from "./retire-policy.js";
 import { roundSeconds } from "./describe-host.js";
 import { Roll } from "./roll.js";
 import type { Supervisor } from "./supervisor.js";

@@ -6,6 +6,7 @@ import { AppStartError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { type MessageToPrimary, parseMessageToPrimary, type WorkerInit } from "../protocol/worker-messages.js";
 import { captureOutput } from "./output-capture.js";
+import { watchSilence } from "./silence-watch.js";
 import { WorkerRecord } from "./worker-record.js";
 
 export interface WorkerProcessSettings {
@@ -58,6 +59,7 @@ export function forkWorker(
       events.onStartTimeout(new AppStartError("SIGNALBOX_APP_START_TIMEOUT", reason));
       record.kill();
     }, limitMs);
+  let endSilenceWatch = (): void => {};
   let startTimer = killAtLimit(beginTimeoutMs, `worker ${slot} did not begin within ${beginTimeoutMs} ms.`);
   worker.on("message", (raw: unknown) => {
     const message = parseMessageToPrimary(raw);
@@ -72,7 +74,18 @@ export function forkWorker(
         `the application ${appPath} was not ready ${limit}: its code blocks the event loop while it starts.`,
       );
     }
-    if (message.type === "signalbox:ready") clearTimeout(startTimer);
+    if (message.type === "signalbox:counts") record.isInspected = message.isInspected;
+    if (message.type === "signalbox:ready") {
+      clearTimeout(startTimer);
+      const { hangTimeoutMs } = settings.init;
+      endSilenceWatch();
+      endSilenceWatch = watchSilence(record, hangTimeoutMs, () => {
+        log.warn(
+          `worker ${slot} says nothing for much longer than ${hangTimeoutMs} ms (hangTimeoutMs): it is replaced`,
+        );
+        record.kill();
+      });
+    }
     events.onMessage(message);
   });
   let hasEnded = false;
@@ -80,6 +93,7 @@ export function forkWorker(
     if (hasEnded) return;
     hasEnded = true;
     clearTimeout(startTimer);
+    endSilenceWatch();
     rmSync(socketPath, { force: true });
     events.onExit(cause);
   };

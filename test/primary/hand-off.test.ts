@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import { HostMetrics } from "../../src/metrics/host-metrics.js";
 import { HandOff } from "../../src/primary/hand-off.js";
 import type { IncomingConnection } from "../../src/primary/listener.js";
-import { WorkerRecord } from "../../src/primary/worker-record.js";
+import { listTakers, WorkerRecord } from "../../src/primary/worker-record.js";
 import type { Peer } from "../../src/protocol/peer.js";
 
 /** A client's connection that keeps what it was answered. */

@@ -16,7 +16,11 @@ test("the largest of those that are too large, else the oldest of those that are
     ["too large from the start", [{ rssBytes: 300, readyForMs: 0 }], { slot: 0, reason: "memory" }],
     ["too large again, soon", [{ ...large, readyForMs: 99_999 }], undefined],
     ["too large again after 5 minutes", [{ ...large, readyForMs: 300_000 }], { slot: 0, reason: "memory" }],
-    ["soon for one that starts slowly", [{ ...large, readyForMs: 300_000, bootMs: 30_001 }], { slot: 0, reason: "age" }],
+    [
+      "soon for one that starts slowly",
+      [{ ...large, readyForMs: 300_000, bootMs: 30_001 }],
+      { slot: 0, reason: "age" },
+    ],
     ["too old meanwhile", [{ ...large, readyForMs: 100_001 }], { slot: 0, reason: "age" }],
     ["no worker is ready", [], undefined],
   ];
