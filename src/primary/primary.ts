@@ -93,6 +93,7 @@ class Host {
   #adminPort = 0;
   #firstSignalMs: number | undefined;
   #isAnnounced = false;
+  #stopWatching: () => void = () => {};
 
   constructor(options: PrimaryOptions) {
     const { config, fileVariables } = options.loaded;
@@ -165,6 +166,7 @@ class Host {
       onAdopted: (adopted, appPath) => {
         this.#config = adopted;
         this.#appPath = appPath;
+        this.#watch();
       },
     });
     this.#retirer = new Retirer({
@@ -221,7 +223,8 @@ class Host {
     this.#retirer.start();
     this.#closers.push(() => this.#retirer.close());
     this.#closers.push(() => this.#supervisor.killAll());
-    if (this.#config.watch) this.#watch();
+    this.#watch();
+    this.#closers.push(() => this.#stopWatching());
     const { app } = this.#config;
     const what = app === undefined ? "the demo (run your own with: signalbox start ./app.js)" : app;
     this.#log.info(`Signalbox ${readVersion()} starts ${what} on ${count(this.#supervisor.slots.length, "worker")}`);
@@ -314,13 +317,14 @@ class Host {
     this.#end?.resolve({ exitCode: 0 });
   }
 
+  /** Of the release that runs now. */
   #watch(): void {
-    const directory = dirname(this.#appPath);
-    const stopWatching = watchFiles(directory, (name) => {
+    if (!this.#config.watch) return;
+    this.#stopWatching();
+    this.#stopWatching = watchFiles(dirname(this.#appPath), (name) => {
       this.#log.info(`${name} changed: workers are started anew`);
       this.#supervisor.restartAll();
     });
-    this.#closers.push(stopWatching);
   }
 
   #explainNotReady(): string | undefined {

@@ -8,6 +8,14 @@ import { pidsOf, ReloadHost } from "../support/reload-host.js";
 
 const settings = { workers: 2, drainTimeoutMs: 400 };
 
+test("watched are the files of the release that runs", { timeout: 60_000 }, async () => {
+  await using reloadHost = await ReloadHost.start({ workers: 1, watch: true });
+  reloadHost.release("2");
+  assert.equal((await reloadHost.reload()).code, 0);
+  writeFileSync(join(reloadHost.directory, "releases", "2", "other.mjs"), "");
+  await reloadHost.host.waitForLog(({ msg }) => msg.startsWith("other.mjs changed"), "the change");
+});
+
 describe("a reload", { timeout: 60_000 }, () => {
   let reloadHost: ReloadHost;
 
