@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { isatty } from "node:tty";
 import type { SignalboxConfig } from "../config/config.js";
 import type { LoadedConfig, ServiceVariables } from "../config/load-config.js";
+import type { Variables } from "../config/reload-variables.js";
 import type { SignalboxError } from "../errors.js";
 import { isJournal } from "../journal.js";
 import { createLogger, type Logger } from "../logging.js";
@@ -39,7 +40,7 @@ import { nameWorkingDirectory } from "./working-directory.js";
 export interface PrimaryOptions {
   readonly loaded: Pick<LoadedConfig, "config" | "fileVariables">;
   /** Loads it again. @throws ConfigError with every fault */
-  readonly readConfig: () => PrimaryOptions["loaded"];
+  readonly readConfig: (broughtVariables: Variables | undefined) => PrimaryOptions["loaded"];
   readonly environment: RuntimeSurroundings["environment"] & {
     readonly noColor: boolean;
     readonly journalStream: string | undefined;
@@ -139,11 +140,7 @@ class Host {
       onFailed: (error) => this.#end?.reject(error),
     });
     const directory = nameWorkingDirectory(config.app ?? "/", process.cwd(), followDirectory);
-    const collectSettings = (
-      forConfig: SignalboxConfig,
-      appPath: string,
-      variables: Readonly<Record<string, string>>,
-    ): SupervisorSettings =>
+    const collectSettings = (forConfig: SignalboxConfig, appPath: string, variables: Variables): SupervisorSettings =>
       collectSupervisorSettings({
         config: forConfig,
         hasUnixPeers,
@@ -180,7 +177,7 @@ class Host {
       metrics: this.#metrics,
       readStatus: async () => await this.#readStatus(),
       explainNotReady: () => this.#explainNotReady(),
-      reload: async () => await this.#reloader.request("signalbox reload"),
+      reload: async (variables) => await this.#reloader.request("signalbox reload", variables),
       describeReload: () => this.#reloader.describe(),
     });
     this.#ended = new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@
 
 import cluster from "node:cluster";
 import { rmSync } from "node:fs";
+import type { Variables } from "../config/reload-variables.js";
 import { AppStartError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { type MessageToPrimary, parseMessageToPrimary, type WorkerInit } from "../protocol/worker-messages.js";
@@ -19,8 +20,8 @@ export interface WorkerProcessSettings {
   readonly createSocketPath: (slot: number, pid: number) => string;
   /** Of the workers; undefined: that of this process. */
   readonly workingDirectory: string | undefined;
-  /** Variables that the workers have besides those of this process. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Variables that the workers have otherwise than this process. */
+  readonly environment: Variables;
 }
 
 export interface WorkerProcessEvents {

@@ -8,10 +8,26 @@ import { pidsOf, ReloadHost } from "../support/reload-host.js";
 
 const settings = { workers: 2, drainTimeoutMs: 400 };
 
-test("watched are the files of the release that runs", { timeout: 60_000 }, async () => {
-  await using reloadHost = await ReloadHost.start({ workers: 1, watch: true });
+test("a reload brings other variables if it is to, and the files of its release are watched", {
+  timeout: 60_000,
+}, async () => {
+  const env = { APP_VARIABLE: "of the host" };
+  await using reloadHost = await ReloadHost.start({ workers: 1, watch: true }, { env });
+  const ports = { SIGNALBOX_PORT: "0", SIGNALBOX_ADMIN_PORT: "0" };
+  const reloadWith = async (variables: Readonly<Record<string, string>>): Promise<void> => {
+    const { code, stderr } = await reloadHost.reload(["--with-variables"], { ...ports, ...variables });
+    assert.deepEqual(
+      [code, stderr],
+      [0, "signalbox: changed, and in force only after a restart: logLevel, logFormat\n"],
+    );
+  };
+  await reloadWith({ APP_VARIABLE: "brought", SIGNALBOX_WORKERS: "2" });
+  assert.equal((await reloadHost.readFacts()).variable, "brought");
+  assert.equal((await reloadHost.host.readStatus()).workers.length, 2);
   reloadHost.release("2");
-  assert.equal((await reloadHost.reload()).code, 0);
+  await reloadWith({});
+  const { release, variable } = await reloadHost.readFacts();
+  assert.deepEqual([release, variable], ["2", undefined]);
   writeFileSync(join(reloadHost.directory, "releases", "2", "other.mjs"), "");
   await reloadHost.host.waitForLog(({ msg }) => msg.startsWith("other.mjs changed"), "the change");
 });

@@ -176,10 +176,11 @@ test("under a real systemd", async (t) => {
     assert.equal(await hasTimedOut(sandbox), true);
   });
 
-  await t.test("reload brings new code to every worker, and nobody notices", async (subtest) => {
+  await t.test("reload brings new code and variables to every worker, and nobody notices", async (subtest) => {
     const before = await readPids(sandbox);
     const load = await startLoad(sandbox);
     writeApp(sandbox, "second");
+    await sandbox.check(["sh", "-c", "echo ADDED_LATER=yes >> /etc/signalbox/signalbox.env"]);
     const { durationMs } = await sandbox.run(["systemctl", "reload", service]);
     await load.next(50);
     const { outcomes, slowestMs } = await load.end();
@@ -193,7 +194,13 @@ test("under a real systemd", async (t) => {
       after.workers.filter((pid) => before.workers.includes(pid)),
       [],
     );
-    assert.equal((await readFacts(sandbox)).release, "second");
+    const { release, environment } = await readFacts(sandbox);
+    assert.equal(release, "second");
+    assert.ok(environment.includes("ADDED_LATER"), "the environment file is read again");
+    assert.deepEqual(
+      environment.filter((name) => serviceVariables.includes(name)),
+      [],
+    );
     await sandbox.waitFor(service, "StatusText", (text) => text.startsWith("2 of 2 workers ready"));
     assert.equal(await sandbox.show(service, "ActiveState"), "active");
   });
