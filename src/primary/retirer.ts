@@ -4,6 +4,7 @@ import type { SignalboxConfig } from "../config/config.js";
 import { describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
+import { roundSeconds } from "./describe-host.js";
 import {
   chooseRetirement,
   findLargeTooSoon,
@@ -11,7 +12,6 @@ import {
   type RetireCandidate,
   type Retirement,
 } from "./retire-policy.js";
-import { roundSeconds } from "./describe-host.js";
 import { Roll } from "./roll.js";
 import type { Supervisor } from "./supervisor.js";
 
