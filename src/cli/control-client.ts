@@ -6,6 +6,7 @@ import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
+import type { Variables } from "../config/reload-variables.js";
 import { describeBriefly, NotRunningError, readErrorCode } from "../errors.js";
 import type { HostStatus, ReloadStatus } from "../protocol/host-status.js";
 
@@ -131,8 +132,14 @@ export async function requestStatus(socketPath: string, timeoutMs: number): Prom
   throw new Error(`its status cannot be read (at "${place}"); host and command are probably of different versions`);
 }
 
-/** Has the host behind a control socket reload; yields how it goes, and at last how it ended. Ends early when the host does. */
-export async function* requestReload(socketPath: string): AsyncGenerator<ReloadStatus> {
+/**
+ * Has the host behind a control socket reload; yields how it goes, and at last how it ended. Ends early when the host does.
+ * @param variables that the host is to have in place of its own; undefined: it keeps what it has
+ */
+export async function* requestReload(
+  socketPath: string,
+  variables: Variables | undefined,
+): AsyncGenerator<ReloadStatus> {
   const outgoing = request({
     socketPath,
     path: "/reload",
@@ -140,7 +147,7 @@ export async function* requestReload(socketPath: string): AsyncGenerator<ReloadS
     agent: false,
     headers: { host: "localhost" },
   });
-  outgoing.end();
+  outgoing.end(variables === undefined ? "" : JSON.stringify(variables));
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   if (response.statusCode !== 200) {
     throw new NotRunningError(`The host behind ${socketPath} cannot reload: it is of another version.`);

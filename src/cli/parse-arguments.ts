@@ -17,6 +17,8 @@ export interface CommandLine {
   readonly configPath: string | undefined;
   readonly envPath: string | undefined;
   readonly json: boolean;
+  /** A reload brings its own variables to the host. */
+  readonly withVariables: boolean;
   /** To be reported together with the faults of the settings. */
   readonly faults: readonly string[];
 }
@@ -83,8 +85,13 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   }
   faults.push(...operands.map((operand) => `the argument ${JSON.stringify(operand)} is one too many for ${command}`));
 
-  const json = command === "status" && flags["--json"] !== undefined;
-  if (json) delete flags["--json"];
+  const takeSwitch = (name: string, owner: CommandName): boolean => {
+    if (command !== owner || flags[name] === undefined) return false;
+    delete flags[name];
+    return true;
+  };
+  const json = takeSwitch("--json", "status");
+  const withVariables = takeSwitch("--with-variables", "reload");
   const [configPath, envPath] = ["--config", "--env-file"].map((name) => {
     const path = flags[name];
     delete flags[name];
@@ -95,7 +102,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
     const options = takeSystemdOptions(flags, faults);
     return { kind: "systemd-command", options, flags, configPath, envPath, faults };
   }
-  return { kind: "command", command, flags, configPath, envPath, json, faults };
+  return { kind: "command", command, flags, configPath, envPath, json, withVariables, faults };
 }
 
 /** Moves them out of the flags that are settings. */
@@ -113,7 +120,14 @@ function takeSystemdOptions(flags: Record<string, string>, faults: string[]): Sy
 /** An unknown flag takes the next word if the flag that was probably meant does; else that word would be a second fault. */
 function takesValue(rawName: string): boolean {
   if (valueFlags.includes(rawName)) return true;
-  const nearest = chooseNearestName(rawName, [...valueFlags, ...switches, "--json", "--help", "--version"]);
+  const nearest = chooseNearestName(rawName, [
+    ...valueFlags,
+    ...switches,
+    "--json",
+    "--with-variables",
+    "--help",
+    "--version",
+  ]);
   return nearest !== undefined && valueFlags.includes(nearest);
 }
 

@@ -1,7 +1,7 @@
 /** `signalbox reload`: has the running host reload, shows how it goes, and ends when it has. */
 
 import { tmpdir } from "node:os";
-import { loadConfig, readRuntimeEnvironment } from "../config/load-config.js";
+import { loadConfig, readRuntimeEnvironment, readVariables } from "../config/load-config.js";
 import { NotRunningError, ReloadError } from "../errors.js";
 import { computeRuntimePaths } from "../primary/runtime-paths.js";
 import type { ReloadStatus } from "../protocol/host-status.js";
@@ -13,7 +13,8 @@ import { renderReload } from "./render-status.js";
 const timeoutMs = 5000;
 
 /** Throws NotRunningError when no host answers, ReloadError when it stopped. */
-export async function runReloadCommand({ flags, configPath, envPath, faults }: CommandLine): Promise<number> {
+export async function runReloadCommand(commandLine: CommandLine): Promise<number> {
+  const { flags, configPath, envPath, faults, withVariables } = commandLine;
   const { config } = loadConfig({ flags, configPath, envPath, argumentFaults: faults });
   const environment = readRuntimeEnvironment();
   const uid = process.getuid?.() ?? 0;
@@ -22,7 +23,7 @@ export async function runReloadCommand({ flags, configPath, envPath, faults }: C
 
   let last: ReloadStatus | undefined;
   let shown = "";
-  for await (const status of requestReload(socketPath)) {
+  for await (const status of requestReload(socketPath, withVariables ? readVariables() : undefined)) {
     last = status;
     const line = renderReload(status);
     if (status.state !== "rolling" || line === shown) continue;

@@ -60,6 +60,9 @@ export const commandSummaries: Readonly<Record<CommandName, { usage: string; sum
 /** Flags that are no settings. */
 const ownFlagsByCommand: Readonly<Partial<Record<CommandName, readonly [string, string][]>>> = {
   status: [["--json", "print the status as JSON"]],
+  reload: [
+    ["--with-variables", "bring the variables of this command to the host in place of its own, as a service unit does"],
+  ],
   systemd: systemdFlags.map(({ name, placeholder, meaning }) => [`${name} ${placeholder}`.trimEnd(), meaning]),
 };
 

@@ -3,6 +3,7 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadConfig, readRuntimeEnvironment, takeServiceVariables } from "../config/load-config.js";
+import type { Variables } from "../config/reload-variables.js";
 import { SignalboxError } from "../errors.js";
 import type { CommandLine } from "./parse-arguments.js";
 
@@ -11,7 +12,8 @@ export async function runStartCommand({ flags, configPath, envPath, faults }: Co
   refuseUnsupportedPlatform(process.platform);
   // Where it was started: a reload must find the same files.
   const cwd = process.cwd();
-  const readConfig = () => loadConfig({ flags, configPath, envPath, argumentFaults: faults, cwd });
+  const readConfig = (broughtVariables?: Variables) =>
+    loadConfig({ flags, configPath, envPath, broughtVariables, argumentFaults: faults, cwd });
   const loaded = readConfig();
   const environment = readRuntimeEnvironment();
   const service = takeServiceVariables();

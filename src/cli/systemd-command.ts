@@ -44,7 +44,7 @@ function createPlan(
   if (configFile !== undefined) variables.set(configPathVariable, configFile);
   // The application's own: the file itself the service's user may not be able to read.
   for (const [name, value] of Object.entries(fileVariables)) {
-    if (!name.startsWith("SIGNALBOX_")) variables.set(name, value);
+    if (value !== undefined && !name.startsWith("SIGNALBOX_")) variables.set(name, value);
   }
   const installation = findInstallation({
     appPath: config.app,

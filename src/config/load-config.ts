@@ -6,6 +6,7 @@ import { parseEnv } from "node:util";
 import { describeBriefly, readErrorCode } from "../errors.js";
 import type { SignalboxConfig } from "./config.js";
 import { findJsonFault } from "./json-position.js";
+import { findChangedVariables, replaceVariables, type Variables } from "./reload-variables.js";
 import { type ConfigSources, configPathVariable, type ResolvedConfig, resolveConfig } from "./resolve-config.js";
 
 /** What is taken from variables that belong to others: systemd, the login session, the terminal. */
@@ -36,13 +37,15 @@ export interface LoadConfigOptions {
   readonly envPath?: string | undefined;
   /** Faults of the command line, to be reported together with those of the settings. */
   readonly argumentFaults?: readonly string[];
-  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly environment?: Variables;
+  /** What a reload has brought in place of the environment. */
+  readonly broughtVariables?: Variables | undefined;
   readonly cwd?: string;
 }
 
 export interface LoadedConfig extends ResolvedConfig {
-  /** Variables of the env file that the environment does not have itself. */
-  readonly fileVariables: Readonly<Record<string, string>>;
+  /** What the workers have otherwise than this process: from the env file, and what a reload has brought. */
+  readonly fileVariables: Variables;
 }
 
 /** Loads and checks the configuration; the paths in it are absolute. Throws one ConfigError with every fault. */
@@ -66,8 +69,10 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig {
 
 /** The variables of the process, and those of the env file that it has not. */
 function readEnvironment(options: LoadConfigOptions, cwd: string, faults: string[]) {
-  const { environment = process.env, envPath } = options;
-  if (envPath === undefined) return { environment, fileVariables: {} };
+  const { environment: own = process.env, broughtVariables, envPath } = options;
+  const environment = broughtVariables === undefined ? own : replaceVariables(own, broughtVariables);
+  const changedVariables = findChangedVariables(own, environment);
+  if (envPath === undefined) return { environment, fileVariables: changedVariables };
   const path = resolve(cwd, envPath);
   let variables: NodeJS.Dict<string> = {};
   try {
@@ -77,9 +82,15 @@ function readEnvironment(options: LoadConfigOptions, cwd: string, faults: string
     const what = isMissing ? "does not exist" : `cannot be read: ${describeBriefly(error)}`;
     faults.push(`the env file ${path} (from --env-file) ${what}`);
   }
-  const entries = Object.entries(variables).filter(([name]) => environment[name] === undefined);
-  const fileVariables = Object.fromEntries(entries) as Record<string, string>;
-  return { environment: { ...fileVariables, ...environment }, fileVariables };
+  // As everywhere, an empty setting is none; what an empty variable means to the application only that knows.
+  const isSet = (name: string): boolean =>
+    name.startsWith("SIGNALBOX_") ? Boolean(environment[name]) : environment[name] !== undefined;
+  const entries = Object.entries(variables).filter(([name]) => !isSet(name));
+  const fileVariables = Object.fromEntries(entries);
+  return {
+    environment: { ...environment, ...fileVariables },
+    fileVariables: { ...changedVariables, ...fileVariables },
+  };
 }
 
 /** The variables of others that the host heeds. */
@@ -93,6 +104,11 @@ export function readRuntimeEnvironment(
     noColor: (environment.NO_COLOR ?? "") !== "",
     journalStream: environment.JOURNAL_STREAM || undefined,
   };
+}
+
+/** The variables of this process, for a host that is to have them. */
+export function readVariables(environment: Variables = process.env): Variables {
+  return { ...environment };
 }
 
 /** Takes systemd's variables out of the environment, so that no child believes that it is the service; PATH stays in it. */

@@ -362,7 +362,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     placeholder: "MS",
     description:
       "Milliseconds that the event loop of a worker may be blocked before the worker is killed and replaced, with the stack in " +
-      "the log; longer than any healthy application blocks, 0 for no limit, as with inspect.",
+      "the log; longer than any healthy application blocks, 0 for no limit, as while its debugger is open.",
   },
   slowStartMs: {
     group: "Restarts",

@@ -2,6 +2,7 @@
 
 import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { maxVariablesBytes, parseVariables, type Variables } from "../config/reload-variables.js";
 import { describeBriefly, ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
 import type { HostStatus, ReloadStatus } from "../protocol/host-status.js";
@@ -11,8 +12,8 @@ export interface AdminSurroundings {
   readonly readStatus: () => Promise<HostStatus>;
   /** Undefined when the host takes sessions, else why it does not. */
   readonly explainNotReady: () => string | undefined;
-  /** Resolves with how it ended. */
-  readonly reload: () => Promise<ReloadStatus>;
+  /** Resolves with how it ended. @param variables in place of those of the host, if any are given */
+  readonly reload: (variables: Variables | undefined) => Promise<ReloadStatus>;
   readonly describeReload: () => ReloadStatus | null;
 }
 
@@ -75,9 +76,10 @@ export class AdminServer {
           return;
         }
         const isReload = isControl && request.method === "POST" && request.url === "/reload";
-        const answered = isReload ? this.#reload(response) : this.#answer(request, response);
+        const answered = isReload ? this.#reload(request, response) : this.#answer(request, response);
         answered.catch((thrown: unknown) => {
-          answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
+          if (response.headersSent) response.destroy();
+          else answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
         });
       },
     );
@@ -86,13 +88,19 @@ export class AdminServer {
   }
 
   /** A line of JSON now and then while it is under way, and a last one with how it ended. */
-  async #reload(response: ServerResponse): Promise<void> {
+  async #reload(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readBody(request, maxVariablesBytes);
+    const variables = body === "" ? undefined : parseVariables(body ?? "");
+    if (variables === undefined && body !== "") {
+      answer(response, 400, "text/plain", "The body has to be empty, or a JSON object of variables.\n");
+      return;
+    }
     const { reload, describeReload } = this.#surroundings;
     const write = (status: ReloadStatus | null): void => {
       if (status !== null) response.write(`${JSON.stringify(status)}\n`);
     };
     response.writeHead(200, { "Content-Type": "application/x-ndjson", "Cache-Control": "no-store" });
-    const ended = reload();
+    const ended = reload(variables);
     write(describeReload());
     const timer = setInterval(() => write(describeReload()), progressIntervalMs);
     // Who does not wait for the end has asked for it nevertheless.
@@ -130,6 +138,18 @@ export class AdminServer {
         answer(response, 404, "text/plain", "Known here: /livez /readyz /metrics /status\n");
     }
   }
+}
+
+/** Undefined when it is longer; then the connection is cut. */
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function answer(response: ServerResponse, status: number, type: string, body: string): void {

@@ -2,8 +2,10 @@
 
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
+import { isatty } from "node:tty";
 import type { SignalboxConfig } from "../config/config.js";
 import type { LoadedConfig, ServiceVariables } from "../config/load-config.js";
+import type { Variables } from "../config/reload-variables.js";
 import type { SignalboxError } from "../errors.js";
 import { createLogger, type Logger } from "../logging.js";
 import { HostMetrics } from "../metrics/host-metrics.js";
@@ -38,7 +40,7 @@ import { nameWorkingDirectory } from "./working-directory.js";
 export interface PrimaryOptions {
   readonly loaded: Pick<LoadedConfig, "config" | "fileVariables">;
   /** Loads it again. @throws ConfigError with every fault */
-  readonly readConfig: () => PrimaryOptions["loaded"];
+  readonly readConfig: (broughtVariables: Variables | undefined) => PrimaryOptions["loaded"];
   readonly environment: RuntimeSurroundings["environment"] & {
     readonly noColor: boolean;
     readonly journalStream: string | undefined;
@@ -89,6 +91,7 @@ class Host {
   #address: ListenAddress;
   #adminPort = 0;
   #isAnnounced = false;
+  #stopWatching: () => void = () => {};
 
   constructor(options: PrimaryOptions) {
     const { config, fileVariables } = options.loaded;
@@ -127,11 +130,7 @@ class Host {
       onFailed: (error) => this.#end?.reject(error),
     });
     const directory = nameWorkingDirectory(config.app ?? "/", process.cwd(), followDirectory);
-    const collectSettings = (
-      forConfig: SignalboxConfig,
-      appPath: string,
-      variables: Readonly<Record<string, string>>,
-    ): SupervisorSettings =>
+    const collectSettings = (forConfig: SignalboxConfig, appPath: string, variables: Variables): SupervisorSettings =>
       collectSupervisorSettings({
         config: forConfig,
         hasUnixPeers,
@@ -154,6 +153,7 @@ class Host {
       onAdopted: (adopted, appPath) => {
         this.#config = adopted;
         this.#appPath = appPath;
+        this.#watch();
       },
     });
     this.#retirer = new Retirer({
@@ -196,7 +196,7 @@ class Host {
       metrics: this.#metrics,
       readStatus: async () => await this.#report.readStatus(),
       explainNotReady: () => this.#report.explainNotReady(),
-      reload: async () => await this.#reloader.request("signalbox reload"),
+      reload: async (variables) => await this.#reloader.request("signalbox reload", variables),
       describeReload: () => this.#reloader.describe(),
     });
     this.#ended = new Promise((resolve, reject) => {
@@ -240,7 +240,8 @@ class Host {
     this.#retirer.start();
     this.#closers.push(() => this.#retirer.close());
     this.#closers.push(() => this.#supervisor.killAll());
-    if (this.#config.watch) this.#watch();
+    this.#watch();
+    this.#closers.push(() => this.#stopWatching());
     this.#log.info(describeStart(this.#config.app, this.#supervisor.slots.length));
   }
 
@@ -277,8 +278,8 @@ class Host {
   }
 
   #handleSignals(): void {
-    // On a terminal it means that the terminal is gone, and ends the process as it always has.
-    if (process.stdout.isTTY !== true) {
+    // On a terminal it means that the terminal is gone, and ends the process as it always has. One of its streams may be piped on.
+    if (![0, 1, 2].some((fd) => isatty(fd))) {
       const reload = (): void => void this.#reloader.request("SIGHUP");
       process.on("SIGHUP", reload);
       this.#closers.push(() => process.removeListener("SIGHUP", reload));
@@ -290,13 +291,14 @@ class Host {
     }
   }
 
+  /** Of the release that runs now. */
   #watch(): void {
-    const directory = dirname(this.#appPath);
-    const stopWatching = watchFiles(directory, (name) => {
+    if (!this.#config.watch) return;
+    this.#stopWatching();
+    this.#stopWatching = watchFiles(dirname(this.#appPath), (name) => {
       this.#log.info(`${name} changed: workers are started anew`);
       this.#supervisor.restartAll();
     });
-    this.#closers.push(stopWatching);
   }
 
   /** In reverse order of the start; safe twice. */

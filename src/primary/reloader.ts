@@ -4,6 +4,7 @@ import { realpathSync } from "node:fs";
 import type { SignalboxConfig } from "../config/config.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { takeReloaded } from "../config/reload-settings.js";
+import type { Variables } from "../config/reload-variables.js";
 import { AppStartError, describeThrown, SignalboxError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { ReloadStatus } from "../protocol/host-status.js";
@@ -16,16 +17,12 @@ export interface ReloadSurroundings {
   readonly supervisor: Supervisor;
   readonly log: Logger;
   /** Reads it again, from where it came. @throws ConfigError with every fault */
-  readonly readConfig: () => Pick<LoadedConfig, "config" | "fileVariables">;
+  readonly readConfig: (broughtVariables: Variables | undefined) => Pick<LoadedConfig, "config" | "fileVariables">;
   /** Resolves when no other replacement of workers is under way. */
   readonly waitForOthers: () => Promise<void>;
   readonly runningConfig: () => SignalboxConfig;
   readonly findApp: (config: SignalboxConfig) => string;
-  readonly collectSettings: (
-    config: SignalboxConfig,
-    appPath: string,
-    fileVariables: Readonly<Record<string, string>>,
-  ) => SupervisorSettings;
+  readonly collectSettings: (config: SignalboxConfig, appPath: string, fileVariables: Variables) => SupervisorSettings;
   /** The host runs with these from now on: a worker that was started with them is ready. */
   readonly onAdopted: (config: SignalboxConfig, appPath: string) => void;
 }
@@ -64,6 +61,8 @@ export class Reloader {
   #startedMs = 0;
   #restartNeeded: readonly string[] = [];
   #last: ReloadStatus | null = null;
+  /** The latest, which count until others are brought. */
+  #broughtVariables: Variables | undefined;
 
   constructor(surroundings: ReloadSurroundings) {
     this.#surroundings = surroundings;
@@ -77,8 +76,12 @@ export class Reloader {
     this.#open();
   }
 
-  /** Resolves with how it ended. While one is under way another follows it, for all who ask meanwhile. */
-  request(by: string): Promise<ReloadStatus> {
+  /**
+   * Resolves with how it ended. While one is under way another follows it, for all who ask meanwhile.
+   * @param broughtVariables in place of the environment of this process; undefined: those that have been brought before
+   */
+  request(by: string, broughtVariables?: Variables): Promise<ReloadStatus> {
+    this.#broughtVariables = broughtVariables ?? this.#broughtVariables;
     if (this.#current === undefined) {
       this.#current = this.#run(by);
       return this.#current;
@@ -127,7 +130,7 @@ export class Reloader {
 
   async #reload(): Promise<void> {
     const { supervisor, log, readConfig, runningConfig, findApp, collectSettings, onAdopted } = this.#surroundings;
-    const read = readConfig();
+    const read = readConfig(this.#broughtVariables);
     const { config, restartNeeded } = takeReloaded(runningConfig(), read.config);
     const appPath = findApp(config);
     const settings = collectSettings(config, appPath, read.fileVariables);

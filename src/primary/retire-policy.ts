@@ -11,6 +11,8 @@ export interface RetireCandidate {
   readonly readyForMs: number;
   /** How long it took to become ready. */
   readonly bootMs: number;
+  /** It has taken the place of another worker. */
+  readonly isReplacement: boolean;
 }
 
 export interface Retirement {
@@ -18,7 +20,9 @@ export interface Retirement {
   readonly reason: "memory" | "age";
 }
 
-/** A worker that is too large as soon as it has started would be replaced all the time: it serves for so many times its start. */
+/** A replacement that is soon too large itself shows that replacing does not help: it serves for so long, */
+export const leastServedMs = 300_000;
+/** and for so many times its start. */
 const leastBootsServed = 10;
 
 /** The largest of those that are too large, else the oldest of those that are too old. @param workers ready ones */
@@ -26,13 +30,27 @@ export function chooseRetirement(
   workers: readonly RetireCandidate[],
   settings: RetireSettings,
 ): Retirement | undefined {
-  const { maxWorkerRssBytes = Number.POSITIVE_INFINITY, maxWorkerAgeMs = Number.POSITIVE_INFINITY } = settings;
-  const large = workers.filter(
-    ({ rssBytes, readyForMs, bootMs }) => rssBytes > maxWorkerRssBytes && readyForMs >= leastBootsServed * bootMs,
-  );
+  const { maxWorkerAgeMs = Number.POSITIVE_INFINITY } = settings;
+  const large = listLarge(workers, settings).filter((worker) => !isTooSoon(worker));
   const [largest] = large.sort((left, right) => right.rssBytes - left.rssBytes);
   if (largest !== undefined) return { slot: largest.slot, reason: "memory" };
   const old = workers.filter(({ readyForMs }) => readyForMs > maxWorkerAgeMs);
   const [oldest] = old.sort((left, right) => right.readyForMs - left.readyForMs);
   return oldest === undefined ? undefined : { slot: oldest.slot, reason: "age" };
+}
+
+/** One that is too large, though it has replaced another only lately: the limit is probably too low. */
+export function findLargeTooSoon(
+  workers: readonly RetireCandidate[],
+  settings: RetireSettings,
+): RetireCandidate | undefined {
+  return listLarge(workers, settings).find((worker) => isTooSoon(worker));
+}
+
+function listLarge(workers: readonly RetireCandidate[], { maxWorkerRssBytes }: RetireSettings): RetireCandidate[] {
+  return workers.filter(({ rssBytes }) => rssBytes > (maxWorkerRssBytes ?? Number.POSITIVE_INFINITY));
+}
+
+function isTooSoon({ isReplacement, readyForMs, bootMs }: RetireCandidate): boolean {
+  return isReplacement && readyForMs < Math.max(leastServedMs, leastBootsServed * bootMs);
 }

@@ -4,7 +4,14 @@ import type { SignalboxConfig } from "../config/config.js";
 import { describeBriefly } from "../errors.js";
 import type { Logger } from "../logging.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
-import { chooseRetirement, type Retirement } from "./retire-policy.js";
+import { roundSeconds } from "./describe-host.js";
+import {
+  chooseRetirement,
+  findLargeTooSoon,
+  leastServedMs,
+  type RetireCandidate,
+  type Retirement,
+} from "./retire-policy.js";
 import { Roll } from "./roll.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -27,6 +34,8 @@ export class Retirer {
   #timer: NodeJS.Timeout | undefined;
   #current: Promise<void> | undefined;
   #notBeforeMs = 0;
+  /** The limit about which something has been said. */
+  #doubtedRssBytes: number | undefined;
 
   constructor(surroundings: RetirerSurroundings) {
     this.#surroundings = surroundings;
@@ -51,19 +60,34 @@ export class Retirer {
     const nowMs = performance.now();
     if (this.#current !== undefined || isReloading() || supervisor.isStopping || nowMs < this.#notBeforeMs) return;
     const ready = supervisor.records.filter(({ state }) => state === "ready");
-    const retirement = chooseRetirement(
-      ready.map(({ slot, rssBytes, readySinceMs, startedMs }) => ({
-        slot,
-        rssBytes,
-        readyForMs: nowMs - readySinceMs,
-        bootMs: readySinceMs - startedMs,
-      })),
-      runningConfig(),
-    );
+    const candidates = ready.map(({ slot, rssBytes, readySinceMs, startedMs, isReplacement }) => ({
+      slot,
+      rssBytes,
+      readyForMs: nowMs - readySinceMs,
+      bootMs: readySinceMs - startedMs,
+      isReplacement,
+    }));
+    this.#doubtLimit(candidates);
+    const retirement = chooseRetirement(candidates, runningConfig());
     if (retirement === undefined) return;
     this.#current = this.#replace(retirement).finally(() => {
       this.#current = undefined;
     });
+  }
+
+  /** Says once that a limit is too low. */
+  #doubtLimit(candidates: readonly RetireCandidate[]): void {
+    const config = this.#surroundings.runningConfig();
+    const { maxWorkerRssBytes } = config;
+    if (this.#doubtedRssBytes === maxWorkerRssBytes) return;
+    const found = findLargeTooSoon(candidates, config);
+    if (found === undefined) return;
+    this.#doubtedRssBytes = maxWorkerRssBytes;
+    this.#surroundings.log.warn(
+      { worker: found.slot },
+      `worker ${found.slot} has replaced another and holds ${found.rssBytes} bytes after ${roundSeconds(found.readyForMs)} s, ` +
+        `more than ${maxWorkerRssBytes} (maxWorkerRssBytes): raise that; such a worker serves for ${leastServedMs / 60_000} minutes at least`,
+    );
   }
 
   async #replace({ slot, reason }: Retirement): Promise<void> {

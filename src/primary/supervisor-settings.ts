@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LogFormat, SignalboxConfig } from "../config/config.js";
+import type { Variables } from "../config/reload-variables.js";
 import type { StockRedisSettings } from "../protocol/worker-messages.js";
 import { readCpuFacts } from "./machine-facts.js";
 import type { RestartSettings } from "./restart-policy.js";
@@ -30,8 +31,8 @@ export function collectSupervisorSettings(host: {
   readonly log: { readonly format: LogFormat; readonly isColored: boolean };
   /** Of the workers; undefined: that of this process. */
   readonly workingDirectory: string | undefined;
-  /** From the env file. */
-  readonly fileVariables: Readonly<Record<string, string>>;
+  /** What the workers have otherwise than this process. */
+  readonly fileVariables: Variables;
 }): SupervisorSettings {
   const { config, paths } = host;
   return {

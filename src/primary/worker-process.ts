@@ -3,12 +3,14 @@
 import cluster from "node:cluster";
 import { rmSync } from "node:fs";
 import { Socket } from "node:net";
+import type { Variables } from "../config/reload-variables.js";
 import { AppStartError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { type MessageToPrimary, parseMessageToPrimary, type WorkerInit } from "../protocol/worker-messages.js";
 import type { IncomingConnection } from "./listener.js";
 import { captureOutput } from "./output-capture.js";
 import { takeReturnedConnection } from "./returned-connection.js";
+import { watchSilence } from "./silence-watch.js";
 import { WorkerRecord } from "./worker-record.js";
 
 export interface WorkerProcessSettings {
@@ -21,8 +23,8 @@ export interface WorkerProcessSettings {
   readonly createSocketPath: (slot: number, pid: number) => string;
   /** Of the workers; undefined: that of this process. */
   readonly workingDirectory: string | undefined;
-  /** Variables that the workers have besides those of this process. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Variables that the workers have otherwise than this process. */
+  readonly environment: Variables;
 }
 
 export interface WorkerProcessEvents {
@@ -63,6 +65,7 @@ export function forkWorker(
       events.onStartTimeout(new AppStartError("SIGNALBOX_APP_START_TIMEOUT", reason));
       record.kill();
     }, limitMs);
+  let endSilenceWatch = (): void => {};
   let startTimer = killAtLimit(beginTimeoutMs, `worker ${slot} did not begin within ${beginTimeoutMs} ms.`);
   worker.on("message", (raw: unknown, handle: unknown) => {
     if (handle instanceof Socket) {
@@ -81,7 +84,18 @@ export function forkWorker(
         `the application ${appPath} was not ready ${limit}: its code blocks the event loop while it starts.`,
       );
     }
-    if (message.type === "signalbox:ready") clearTimeout(startTimer);
+    if (message.type === "signalbox:counts") record.isInspected = message.isInspected;
+    if (message.type === "signalbox:ready") {
+      clearTimeout(startTimer);
+      const { hangTimeoutMs } = settings.init;
+      endSilenceWatch();
+      endSilenceWatch = watchSilence(record, hangTimeoutMs, () => {
+        log.warn(
+          `worker ${slot} says nothing for much longer than ${hangTimeoutMs} ms (hangTimeoutMs): it is replaced`,
+        );
+        record.kill();
+      });
+    }
     events.onMessage(message);
   });
   let hasEnded = false;
@@ -89,6 +103,7 @@ export function forkWorker(
     if (hasEnded) return;
     hasEnded = true;
     clearTimeout(startTimer);
+    endSilenceWatch();
     rmSync(socketPath, { force: true });
     events.onExit(cause);
   };

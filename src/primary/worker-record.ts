@@ -27,6 +27,8 @@ export class WorkerRecord {
   fabricCounts: FabricCounts | undefined;
   /** When its last message came; a worker whose event loop runs sends one each second. */
   lastHeardMs = performance.now();
+  /** By its last report: its debugger is open, and may make it stand still for as long as somebody thinks. */
+  isInspected = false;
   /** Set by the hand-off while a connection waits for this worker longer than a live one makes it wait. */
   isStalled = false;
   readonly slot: number;

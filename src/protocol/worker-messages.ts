@@ -135,6 +135,8 @@ export type MessageToPrimary =
       readonly fabric: FabricCounts;
       /** Resident memory of the worker. */
       readonly rssBytes: number;
+      /** Its debugger is open. */
+      readonly isInspected: boolean;
     }
   | { readonly type: "signalbox:run-once-claim"; readonly name: string }
   | { readonly type: "signalbox:run-once-release"; readonly name: string }
@@ -194,6 +196,12 @@ function isSibling(value: unknown): value is Sibling {
   );
 }
 
+function parseCounts({ counts, fabric, rssBytes, isInspected }: Fields): MessageToPrimary | undefined {
+  if (!isCounts(counts) || !isFabricCounts(fabric) || !isCount(rssBytes) || typeof isInspected !== "boolean")
+    return undefined;
+  return { type: "signalbox:counts", counts, fabric, rssBytes, isInspected };
+}
+
 /**
  * Checks a message from a worker at the wall. Undefined for everything that is not ours: the application and the
  * adapter use the same channel.
@@ -209,8 +217,7 @@ export function parseMessageToPrimary(raw: unknown): MessageToPrimary | undefine
         return undefined;
       return { type: raw.type, code: raw.code as StartFailureCode, message: raw.message };
     case "signalbox:counts":
-      if (!isCounts(raw.counts) || !isFabricCounts(raw.fabric) || !isCount(raw.rssBytes)) return undefined;
-      return { type: raw.type, counts: raw.counts, fabric: raw.fabric, rssBytes: raw.rssBytes };
+      return parseCounts(raw);
     case "signalbox:run-once-claim":
     case "signalbox:run-once-release":
       if (typeof raw.name !== "string" || raw.name.length > maxRunOnceNameLength) return undefined;

@@ -7,7 +7,7 @@ import { renderVariable } from "./unit-syntax.js";
 export function renderEnvironment(plan: UnitPlan): string {
   const path = nameFiles(plan).environment;
   return `# Settings of Signalbox, one a line (${path}). \`signalbox start --help\` has them all, \`signalbox check\` finds faults.
-# After a change: systemctl restart; a reload goes on with the old ones. Of these, the units hold copies: the public address (the socket unit), startTimeoutMs,
+# After a change: systemctl reload, which says if one needs a restart. Of these, the units hold copies: the public address (the socket unit), startTimeoutMs,
 # drainTimeoutMs and reloadTimeoutMs (the limits of the service unit). After a change of one, write them anew: \`signalbox systemd\`.
 # It may hold passwords: keep it to root (0600); systemd reads it before it becomes the service's user.
 

@@ -29,7 +29,8 @@ Wants=network-online.target
 Type=notify
 NotifyAccess=all
 ExecStart=${command} start
-ExecReload=${command} reload
+# systemd reads the environment file for this command anew, and the host gets the variables from it.
+ExecReload=${command} reload --with-variables
 WorkingDirectory=${plan.workingDirectory}
 Environment=NODE_ENV=production
 ${renderTemplateVariables(plan)}EnvironmentFile=${plan.isTemplate ? "-" : ""}${files.environment}

@@ -11,7 +11,7 @@ import { createFabric } from "./fabric-adapter.js";
 import type { Fabric } from "./fabric-contract.js";
 import { interceptListen } from "./listen-interception.js";
 import { PrimaryChannel } from "./primary-channel.js";
-import { watchProcess } from "./process-watch.js";
+import { isInspected, watchProcess } from "./process-watch.js";
 import { RunOnceJobs } from "./run-once.js";
 import { publishRuntime } from "./runtime-registry.js";
 import { SessionReports } from "./session-reports.js";
@@ -165,6 +165,7 @@ function readCounts(runtime: WorkerRuntime, fabric: Fabric): MessageToPrimary {
     counts: { ...runtime.gate.counts },
     fabric: fabric.readCounts(),
     rssBytes: process.memoryUsage.rss(),
+    isInspected: isInspected(),
   };
 }
 

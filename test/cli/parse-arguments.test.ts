@@ -15,6 +15,7 @@ const nothing: CommandLine = {
   configPath: undefined,
   envPath: undefined,
   json: false,
+  withVariables: false,
   faults: [],
 };
 
@@ -29,6 +30,7 @@ describe("command lines that are understood", () => {
     ["start --watch app.js", { flags: { "--watch": "true", "--app": "app.js" } }],
     ["start --watch=false", { flags: { "--watch": "false" } }],
     ["start --region=-eu", { flags: { "--region": "-eu" } }],
+    ["reload --with-variables", { command: "reload", withVariables: true }],
     ["start --config a.json", { configPath: "a.json" }],
     ["start --env-file a.env", { envPath: "a.env" }],
     ["reload --port 80", { command: "reload", flags: { "--port": "80" } }],

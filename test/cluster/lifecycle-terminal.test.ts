@@ -13,6 +13,7 @@ import {
   cliPath,
   fixturePath,
   isAlive,
+  killIfThere,
   listDescendants,
   pause,
   projectDir,
@@ -159,6 +160,15 @@ describe("on a terminal", { skip: withoutScript, concurrency: 2 }, () => {
       assert.deepEqual(readdirSync(host.runtimeDir), []);
     });
   }
+
+  test("the end of the terminal ends a host whose output is piped on, and reloads nothing", async () => {
+    await using host = new WrappedHost(...onTerminal(`"${process.execPath}" "${cliPath}" start "${app}" | cat`));
+    const { pids } = await host.waitUntilReady();
+    host.top.kill("SIGKILL");
+    const left = await waitUntilGone(pids, 6_000);
+    for (const pid of left) killIfThere(pid);
+    assert.deepEqual(left, []);
+  });
 
   test("a second Ctrl-C a second later ends a host that has not drained yet, with 130", async () => {
     await using host = new WrappedHost(...onTerminal(direct));

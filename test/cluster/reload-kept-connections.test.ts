@@ -104,7 +104,12 @@ test("behind nginx, which keeps connections, nobody moves twice, no handshake fa
   if (isNginxMissing(t)) return;
   await using reloadHost = await ReloadHost.start({ workers: isFull ? 4 : 2, hostKey: "hstA" });
   await using nginx = await startSite({ hstA: `127.0.0.1:${reloadHost.host.port}` });
-  await using load = await ReloadLoad.start(nginx.url, webSockets, pollings, messagesPerSecond);
+  await using load = await ReloadLoad.start(nginx.url, {
+    webSockets,
+    pollings,
+    messagesPerSecond,
+    leastMarginMs: 1_000,
+  });
   reloadHost.release("2");
   const { code, stderr, durationMs } = await reloadHost.reload();
   assert.deepEqual([code, stderr], [0, ""]);

@@ -8,12 +8,12 @@ import { pidsOf, ReloadHost } from "../support/reload-host.js";
 import { isFull, ReloadLoad } from "../support/reload-load.js";
 
 const [webSockets, pollings, messagesPerSecond] = isFull ? [500, 200, 1_000] : [50, 20, 100];
-const workers = isFull ? 4 : 3;
+const workers = isFull ? 4 : 2;
 const drainTimeoutMs = isFull ? 10_000 : 1_300;
 /** Guard of the goal that everybody is back within the drain and 2 s. */
 const backWithinMs = 3 * (drainTimeoutMs + 2_000);
 /** For messages whose sender and receivers have to have been there before and after. */
-const marginMs = 1_000;
+const marginMs = isFull ? 1_000 : 500;
 
 test("a reload under load moves each client once, fails no handshake and loses no message", {
   timeout: 180_000,
@@ -21,7 +21,12 @@ test("a reload under load moves each client once, fails no handshake and loses n
   await using reloadHost = await ReloadHost.start({ workers, drainTimeoutMs });
   const { host } = reloadHost;
   const before = await host.readStatus();
-  await using load = await ReloadLoad.start(host.url, webSockets, pollings, messagesPerSecond);
+  await using load = await ReloadLoad.start(host.url, {
+    webSockets,
+    pollings,
+    messagesPerSecond,
+    leastMarginMs: marginMs,
+  });
   await pause(marginMs);
 
   reloadHost.release("2");

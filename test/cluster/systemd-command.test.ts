@@ -12,7 +12,7 @@ after(() => rmSync(directory, { recursive: true }));
 /** Of a machine that is not this one. */
 const elsewhere = ["--node", "/usr/bin/node", "--signalbox", "/opt/signalbox"];
 
-describe("signalbox systemd", () => {
+describe("signalbox systemd", { concurrency: 3 }, () => {
   test("prints the units and the settings, for the paths and settings that are given", async () => {
     const settings = ["--port", "8080", "--drain-timeout-ms", "60000"];
     const env = { SIGNALBOX_WORKERS: "2" };

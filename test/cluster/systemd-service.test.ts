@@ -12,6 +12,9 @@ const url = "http://127.0.0.1:3000";
 const dropIn = "/etc/systemd/system/signalbox.service.d/test.conf";
 const drainTimeoutMs = 1_000;
 const isFull = process.env["TEST_SIZE"] === "full";
+/** Enough to see that each is replaced. */
+const workerCount = isFull ? 2 : 1;
+const allReady = isFull ? "2 of 2 workers ready" : "1 of 1 worker ready";
 const atFullSize = { skip: isFull ? false : "at full size" };
 /** What systemd tells the primary alone. */
 const serviceVariables = [
@@ -41,9 +44,12 @@ test("under a real systemd", async (t) => {
   await install(sandbox);
 
   await t.test("install starts the service, which says how it is", async () => {
-    await sandbox.waitFor(service, "StatusText", (text) => text === "2 of 2 workers ready, 0 sessions");
+    await sandbox.waitFor(service, "StatusText", (text) => text === `${allReady}, 0 sessions`);
     assert.equal(await sandbox.show(service, "ActiveState"), "active");
-    assert.match(await sandbox.check(["systemctl", "status", "--no-pager", service]), /Status: "2 of 2 workers ready/);
+    assert.match(
+      await sandbox.check(["systemctl", "status", "--no-pager", service]),
+      new RegExp(`Status: "${allReady}`),
+    );
   });
 
   await t.test(
@@ -83,7 +89,7 @@ test("under a real systemd", async (t) => {
         "--purge",
       ]);
       assert.match(said, /\/opt\/signalbox stays: signalbox\.service use it/);
-      await sandbox.waitFor(service, "StatusText", (text) => text.startsWith("2 of 2 workers ready"));
+      await sandbox.waitFor(service, "StatusText", (text) => text.startsWith(allReady));
       // systemd counts starts, and would refuse the next ones.
       await sandbox.check(["systemctl", "reset-failed", service]);
     },
@@ -148,38 +154,48 @@ test("under a real systemd", async (t) => {
       return (
         router !== undefined &&
         router !== before.router &&
-        workers.length === 2 &&
+        workers.length === workerCount &&
         !workers.includes(before.workers[0] ?? 0)
       );
     });
     assert.equal(await sandbox.show(service, "MainPID"), primary);
     assert.equal(await sandbox.show(service, "NRestarts"), "0");
-    await sandbox.waitFor(service, "StatusText", (text) => text.startsWith("2 of 2 workers ready"));
+    await sandbox.waitFor(service, "StatusText", (text) => text.startsWith(allReady));
   });
 
-  await t.test("when the primary is killed, all of it is started anew, without a refused connection", async () => {
-    const load = await startLoad(sandbox);
-    const before = await sandbox.show(service, "MainPID");
-    await sandbox.check(["kill", "-9", before]);
-    await sandbox.waitFor(service, "MainPID", (pid) => pid !== before && pid !== "0");
-    await sandbox.waitFor(service, "ActiveState", (state) => state === "active");
-    assert.equal((await load.end()).outcomes["ECONNREFUSED"], undefined);
-  });
+  await t.test(
+    "when the primary is killed, all of it is started anew, without a refused connection",
+    atFullSize,
+    async () => {
+      const load = await startLoad(sandbox);
+      const before = await sandbox.show(service, "MainPID");
+      await sandbox.check(["kill", "-9", before]);
+      await sandbox.waitFor(service, "MainPID", (pid) => pid !== before && pid !== "0");
+      await sandbox.waitFor(service, "ActiveState", (state) => state === "active");
+      assert.equal((await load.end()).outcomes["ECONNREFUSED"], undefined);
+    },
+  );
 
-  await t.test("a primary that hangs is ended by the watchdog, and started anew", async () => {
-    const before = await sandbox.show(service, "MainPID");
-    // Up to now it has lived longer than the limit: it gives signs of life.
-    assert.equal(await hasTimedOut(sandbox), false);
-    await sandbox.check(["kill", "-STOP", before]);
-    await sandbox.waitFor(service, "MainPID", (pid) => pid !== before && pid !== "0");
-    await sandbox.waitFor(service, "ActiveState", (state) => state === "active");
-    assert.equal(await hasTimedOut(sandbox), true);
-  });
+  await t.test(
+    "a primary that hangs is ended by the watchdog, and started anew, without a refused connection",
+    async () => {
+      const load = await startLoad(sandbox);
+      const before = await sandbox.show(service, "MainPID");
+      // Up to now it has lived longer than the limit: it gives signs of life.
+      assert.equal(await hasTimedOut(sandbox), false);
+      await sandbox.check(["kill", "-STOP", before]);
+      await sandbox.waitFor(service, "MainPID", (pid) => pid !== before && pid !== "0");
+      await sandbox.waitFor(service, "ActiveState", (state) => state === "active");
+      assert.equal(await hasTimedOut(sandbox), true);
+      assert.equal((await load.end()).outcomes["ECONNREFUSED"], undefined);
+    },
+  );
 
-  await t.test("reload brings new code to every worker, and nobody notices", async (subtest) => {
+  await t.test("reload brings new code and variables to every worker, and nobody notices", async (subtest) => {
     const before = await readPids(sandbox);
     const load = await startLoad(sandbox);
     writeApp(sandbox, "second");
+    await sandbox.check(["sh", "-c", "echo ADDED_LATER=yes >> /etc/signalbox/signalbox.env"]);
     const { durationMs } = await sandbox.run(["systemctl", "reload", service]);
     await load.next(50);
     const { outcomes, slowestMs } = await load.end();
@@ -188,13 +204,19 @@ test("under a real systemd", async (t) => {
     );
     assert.deepEqual(Object.keys(outcomes), ["200"]);
     const after = await readPids(sandbox);
-    assert.equal(after.workers.length, 2);
+    assert.equal(after.workers.length, workerCount);
     assert.deepEqual(
       after.workers.filter((pid) => before.workers.includes(pid)),
       [],
     );
-    assert.equal((await readFacts(sandbox)).release, "second");
-    await sandbox.waitFor(service, "StatusText", (text) => text.startsWith("2 of 2 workers ready"));
+    const { release, environment } = await readFacts(sandbox);
+    assert.equal(release, "second");
+    assert.ok(environment.includes("ADDED_LATER"), "the environment file is read again");
+    assert.deepEqual(
+      environment.filter((name) => serviceVariables.includes(name)),
+      [],
+    );
+    await sandbox.waitFor(service, "StatusText", (text) => text.startsWith(allReady));
     assert.equal(await sandbox.show(service, "ActiveState"), "active");
   });
 
@@ -211,7 +233,7 @@ test("under a real systemd", async (t) => {
     await sandbox.check(["systemctl", "kill", "--signal=HUP", "--kill-who=main", service]);
     await waitForPids(
       sandbox,
-      ({ workers }) => workers.length === 2 && !workers.some((pid) => before.workers.includes(pid)),
+      ({ workers }) => workers.length === workerCount && !workers.some((pid) => before.workers.includes(pid)),
     );
     assert.equal((await readFacts(sandbox)).release, "third");
   });
@@ -282,7 +304,14 @@ function writeApp(sandbox: SystemdSandbox, release: string): void {
 
 async function install(sandbox: SystemdSandbox): Promise<string> {
   writeApp(sandbox, "first");
-  const settings = ["--app", "/srv/app/app.mjs", "--workers", "2", "--drain-timeout-ms", String(drainTimeoutMs)];
+  const settings = [
+    "--app",
+    "/srv/app/app.mjs",
+    "--workers",
+    String(workerCount),
+    "--drain-timeout-ms",
+    String(drainTimeoutMs),
+  ];
   return await sandbox.check(["node", `${projectInside}/scripts/install.mjs`, "--start", "--", ...settings]);
 }
 

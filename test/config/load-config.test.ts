@@ -89,6 +89,20 @@ describe("the config file", () => {
   });
 });
 
+describe("the env file", () => {
+  test("variables of the process win over those of the file, and an empty setting is none", () => {
+    const envPath = writeConfig(
+      "variables",
+      "SIGNALBOX_PORT=81\nSIGNALBOX_REGION=eu\nSIGNALBOX_WORKERS=3\nOWN=file\nEMPTY=file\nNEW=file\n",
+    );
+    const environment = { SIGNALBOX_PORT: "82", SIGNALBOX_REGION: "", OWN: "process", EMPTY: "" };
+    const { config, fileVariables } = loadConfig({ flags: {}, configPath: undefined, envPath, environment });
+    assert.deepEqual([config.port, config.region, config.workers], [82, "eu", 3]);
+    // To the application an empty variable is one.
+    assert.deepEqual(fileVariables, { SIGNALBOX_REGION: "eu", SIGNALBOX_WORKERS: "3", NEW: "file" });
+  });
+});
+
 describe("relative paths", () => {
   test("those in the file are relative to the file, those of flags and variables to the working directory", () => {
     const configPath = writeConfig("paths.json", '{ "app": "app.js", "listen": "./public.sock", "runtimeDir": "run" }');

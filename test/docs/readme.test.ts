@@ -23,6 +23,7 @@ const otherFlags = [
   "--config",
   "--env-file",
   "--json",
+  "--with-variables",
   "--help",
   "--version",
   "--now",

@@ -20,12 +20,13 @@ const counts = {
 
 const fabric = noFabricCounts;
 const rssBytes = 1_000;
+const isInspected = false;
 
 const messagesToPrimary: MessageToPrimary[] = [
   { type: "signalbox:hello" },
   { type: "signalbox:ready" },
   { type: "signalbox:start-failed", code: "SIGNALBOX_APP_FAILED", message: "it threw" },
-  { type: "signalbox:counts", counts, fabric: { ...noFabricCounts, lateJoins: 5 }, rssBytes },
+  { type: "signalbox:counts", counts, fabric: { ...noFabricCounts, lateJoins: 5 }, rssBytes, isInspected: true },
   { type: "signalbox:run-once-claim", name: "cleanup" },
   { type: "signalbox:run-once-release", name: "cleanup" },
   { type: "signalbox:sessions", began: 2, ended: 0 },
@@ -114,18 +115,19 @@ describe("the primary passes over a message that is not whole", () => {
     ["a failure with an unknown code", { type: "signalbox:start-failed", code: "SIGNALBOX_USAGE", message: "" }],
     [
       "counts that miss one",
-      { type: "signalbox:counts", counts: { ...counts, receivedRequests: undefined }, fabric, rssBytes },
+      { type: "signalbox:counts", counts: { ...counts, receivedRequests: undefined }, fabric, rssBytes, isInspected },
     ],
     [
       "counts that are not whole numbers",
-      { type: "signalbox:counts", counts: { ...counts, forwardFailures: 0.5 }, fabric, rssBytes },
+      { type: "signalbox:counts", counts: { ...counts, forwardFailures: 0.5 }, fabric, rssBytes, isInspected },
     ],
-    ["counts without counts", { type: "signalbox:counts", counts: null, fabric, rssBytes }],
-    ["counts without those of the fabric", { type: "signalbox:counts", counts, rssBytes }],
-    ["counts without the memory", { type: "signalbox:counts", counts, fabric }],
+    ["counts without counts", { type: "signalbox:counts", counts: null, fabric, rssBytes, isInspected }],
+    ["counts without those of the fabric", { type: "signalbox:counts", counts, rssBytes, isInspected }],
+    ["counts without the memory", { type: "signalbox:counts", counts, fabric, isInspected }],
+    ["counts without a word on the debugger", { type: "signalbox:counts", counts, fabric, rssBytes }],
     [
       "counts of the fabric that miss one",
-      { type: "signalbox:counts", counts, fabric: { ...fabric, lateJoins: undefined }, rssBytes },
+      { type: "signalbox:counts", counts, fabric: { ...fabric, lateJoins: undefined }, rssBytes, isInspected },
     ],
     ["a claim without a name", { type: "signalbox:run-once-claim" }],
     ["a name above the limit", { type: "signalbox:run-once-claim", name: "x".repeat(maxRunOnceNameLength + 1) }],

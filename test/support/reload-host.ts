@@ -76,8 +76,8 @@ export class ReloadHost implements AsyncDisposable {
   }
 
   /** `signalbox reload`, as a person would run it. */
-  async reload(): Promise<Outcome> {
-    return await runCli(["reload"], { SIGNALBOX_RUNTIME_DIR: this.host.runtimeDir });
+  async reload(args: readonly string[] = [], variables: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+    return await runCli(["reload", ...args], { SIGNALBOX_RUNTIME_DIR: this.host.runtimeDir, ...variables });
   }
 
   /** Resolves with the status in which the last reload has ended. */

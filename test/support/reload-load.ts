@@ -8,6 +8,16 @@ import { timed } from "./stopwatch.js";
 export const isFull = process.env["TEST_SIZE"] === "full";
 const limitMs = 60_000;
 
+export interface LoadSettings {
+  readonly webSockets: number;
+  readonly pollings: number;
+  readonly messagesPerSecond: number;
+  /** Sender and receivers of a message that counts have been there for so long before and after. */
+  readonly leastMarginMs: number;
+  /** Mean time after which a client comes back; 1 s, as Socket.IO has it, when undefined. */
+  readonly reconnectionDelayMs?: number;
+}
+
 export interface ClientSession {
   readonly fromMs: number;
   readonly toMs?: number;
@@ -32,19 +42,16 @@ export interface LoadReport {
 export class ReloadLoad implements AsyncDisposable {
   readonly #process: ChildProcess;
 
-  private constructor(url: string, webSockets: number, pollings: number, messagesPerSecond: number) {
-    const args = [url, ...[webSockets, pollings, messagesPerSecond].map(String)];
+  private constructor(url: string, settings: LoadSettings) {
+    const { webSockets, pollings, messagesPerSecond, leastMarginMs, reconnectionDelayMs = 1_000 } = settings;
+    const numbers = [webSockets, pollings, messagesPerSecond, leastMarginMs, reconnectionDelayMs];
+    const args = [url, ...numbers.map(String)];
     this.#process = fork(fixturePath("reload/load-clients.mjs"), args, { env: cleanEnvironment(), execArgv: [] });
   }
 
   /** Resolves when all have a session. */
-  static async start(
-    url: string,
-    webSockets: number,
-    pollings: number,
-    messagesPerSecond: number,
-  ): Promise<ReloadLoad> {
-    const load = new ReloadLoad(url, webSockets, pollings, messagesPerSecond);
+  static async start(url: string, settings: LoadSettings): Promise<ReloadLoad> {
+    const load = new ReloadLoad(url, settings);
     await timed(load.#waitFor("all-open"), limitMs, "a session for every client");
     return load;
   }
