@@ -21,6 +21,7 @@ import type { OutboxLimits } from "../routing/outbox.js";
 import { Delivery } from "./delivery.js";
 import type { EmitterAddress } from "./emitter-channels.js";
 import { Forwarding } from "./forwarding.js";
+import { HeldFrames } from "./held-frames.js";
 import type { BusEffects } from "./host-bus/bus-effects.js";
 import { HostBus, type HostBusSettings } from "./host-bus/host-bus.js";
 import type { HostPort } from "./host-bus/host-port.js";
@@ -75,7 +76,10 @@ export class RouterCore {
   readonly #relay: RequestRelay;
   /** Workers that did not come back in time, with the frames that were given up for each. */
   readonly #lostByPlace = new Map<string, number>();
+  readonly #held = new HeldFrames<Connection>((...frame) => this.#takeHeld(...frame));
   readonly #view = new RoutedView();
+  /** What is being read. */
+  #chunk: Buffer | undefined;
   #nowMs = 0;
 
   constructor(
@@ -186,27 +190,38 @@ export class RouterCore {
     this.#connections.set(id, connection);
   }
 
+  /** Takes what was read of a connection: announcements now, messages when the next turn of reading has ended. */
   received(id: number, chunk: Buffer, nowMs: number): void {
     this.#nowMs = nowMs;
     const connection = this.#connections.get(id);
     if (connection === undefined || connection.isRefused) return;
     this.counters.bytesIn += chunk.length;
+    this.#chunk = chunk;
     try {
       connection.splitter.push(chunk);
     } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      // What follows the frame that it was refused for may be of a later version: the first reason is the one that counts.
-      if (connection.isRefused) return;
-      this.counters.badFrames++;
-      this.#refuse(connection, "badFrame", error.message);
-      return;
+      // What it said before counts.
+      this.#held.takeAll();
+      this.#refuseFrame(connection, error);
     }
     // Said with the next write, once for all that has come until then.
     if (connection.port?.isInterestUntold) this.#delivery.wake(connection.port);
   }
 
+  /** Whether `endTurn` has something to do. */
+  get hasHeld(): boolean {
+    return !this.#held.isEmpty;
+  }
+
+  /** All that could be read has been given to `received`. Passes on what had been read in the turn before. */
+  endTurn(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#held.endTurn();
+  }
+
   closed(id: number, nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#held.takeAll();
     const connection = this.#connections.get(id);
     this.#connections.delete(id);
     if (connection?.port !== undefined) this.#endPort(connection.port);
@@ -301,6 +316,42 @@ export class RouterCore {
     this.counters.framesIn++;
     switch (readFrameKind(bytes, start)) {
       case frameKinds.broadcast:
+      case frameKinds.command:
+      case frameKinds.request:
+      case frameKinds.response:
+        // What was put together of several pieces is overwritten by what comes next.
+        if (bytes === this.#chunk) this.#held.add(connection, bytes, start, end);
+        else this.#held.add(connection, Buffer.from(bytes.subarray(start, end)), 0, end - start);
+        break;
+      case frameKinds.interest:
+        this.#takeInterest(port, bytes, start, end);
+        break;
+      default:
+        this.#takeControl(port, decodeWorkerToRouter(bytes, start, end));
+    }
+  }
+
+  #takeHeld(connection: Connection, bytes: Buffer, start: number, end: number): void {
+    if (connection.port === undefined) return;
+    try {
+      this.#passOn(connection.port, bytes, start, end);
+    } catch (error) {
+      this.#refuseFrame(connection, error);
+    }
+  }
+
+  #refuseFrame(connection: Connection, error: unknown): void {
+    if (!(error instanceof FrameError)) throw error;
+    // What follows the frame that it was refused for may be of a later version: the first reason is the one that counts.
+    if (connection.isRefused) return;
+    this.counters.badFrames++;
+    this.#refuse(connection, "badFrame", error.message);
+  }
+
+  /** @throws FrameError for a frame that makes no sense */
+  #passOn(port: Port, bytes: Buffer, start: number, end: number): void {
+    switch (readFrameKind(bytes, start)) {
+      case frameKinds.broadcast:
         this.#view.read(bytes, start, end);
         this.#delivery.send(this.#forwarding.findTargets(this.#view, port), bytes, start, end);
         this.bus?.send(this.#forwarding.targetHosts, bytes, start, end, this.#nowMs);
@@ -314,11 +365,6 @@ export class RouterCore {
       case frameKinds.response:
         this.#relay.answer(bytes, start, end, true, this.#nowMs);
         break;
-      case frameKinds.interest:
-        this.#takeInterest(port, bytes, start, end);
-        break;
-      default:
-        this.#takeControl(connection, port, decodeWorkerToRouter(bytes, start, end));
     }
   }
 
@@ -399,6 +445,7 @@ export class RouterCore {
     let port = this.#portByPlace.get(place);
     if (port?.connection !== undefined) {
       const former = this.#connections.get(port.connection);
+      this.#held.takeAll();
       if (former !== undefined) this.#refuse(former, "replaced", "another connection has taken this place");
       this.#portByPlace.delete(place);
       port = undefined;
@@ -429,19 +476,19 @@ export class RouterCore {
     if (frames > 0) this.#effects.note({ type: "loss-told", place: port.place, lostFrames: frames });
   }
 
-  #takeControl(connection: Connection, port: Port, message: WorkerToRouter | undefined): void {
+  #takeControl(port: Port, message: WorkerToRouter | undefined): void {
     switch (message?.type) {
       case "namespace-up":
         if (!message.uid.startsWith(port.place)) {
-          this.counters.badFrames++;
-          this.#refuse(connection, "badFrame", "an adapter with the uid of another worker");
-          return;
+          throw new FrameError("bad-value", "an adapter with the uid of another worker");
         }
         // Said again of the same adapter, it takes the place of what was said before.
         this.#removeMember(port, message.uid);
         this.#forwarding.interest.addNamespace(port, this.#members.add(port, message));
         break;
       case "namespace-down":
+        // It may have answered a request before.
+        this.#held.takeAll();
         this.#removeMember(port, message.uid);
         break;
       case "interest-complete":
@@ -467,8 +514,7 @@ export class RouterCore {
         break;
       case "hello":
       case undefined:
-        this.counters.badFrames++;
-        this.#refuse(connection, "badFrame", "a frame of a kind that a worker does not send");
+        throw new FrameError("unknown-kind", "a frame of a kind that a worker does not send");
     }
   }
 

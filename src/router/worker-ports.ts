@@ -31,6 +31,7 @@ export class WorkerPorts {
   #lastId = 0;
   /** Connections that have something to write at the end of this turn. */
   #awake: Connection[] = [];
+  #isTurnPlanned = false;
   #tickTimer: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -95,6 +96,7 @@ export class WorkerPorts {
       this.#readTurns.begin();
       this.core.received(id, chunk, performance.now());
       this.#readTurns.end(socket);
+      if (this.core.hasHeld) this.#planTurn();
     });
     // The worker has ended, or was killed: what matters is that it is gone, and `close` follows.
     socket.on("error", () => {});
@@ -109,15 +111,24 @@ export class WorkerPorts {
   /** All that is said in one turn of the event loop leaves in one write per worker: a system call costs more than a frame. */
   #wake(connection: Connection | undefined): void {
     if (connection === undefined) return;
-    if (this.#awake.length === 0) setImmediate(() => this.#flush());
     this.#awake.push(connection);
+    this.#planTurn();
   }
 
-  #flush(): void {
+  #planTurn(): void {
+    if (this.#isTurnPlanned) return;
+    this.#isTurnPlanned = true;
+    setImmediate(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.core.endTurn(performance.now());
     const awake = this.#awake;
     this.#awake = [];
     for (const connection of awake) this.#write(connection);
-  }
+    this.#isTurnPlanned = false;
+    if (this.core.hasHeld || this.#awake.length > 0) this.#planTurn();
+  };
 
   /** One write at a time: what waits longer stays in the core's outbox, whose bound is the bound. */
   #write(connection: Connection): void {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 import { portRefusals } from "../../src/protocol/port-refusals.js";
 import type { RouterNote } from "../../src/router/router-effects.js";
 import { WorkerPorts } from "../../src/router/worker-ports.js";
-import { encodeBroadcast } from "../support/fabric-frames.js";
+import { encodeBroadcast, encodeInterest } from "../support/fabric-frames.js";
 import { connectAsWorker, connectRaw, type RawPort } from "../support/raw-port.js";
 
 const outboxBytes = 1024 * 1024;
@@ -97,6 +97,36 @@ test("what comes for a worker in one turn leaves in one write", async () => {
   assert.equal(receiver.heard.filter(({ type }) => type === "passed-on").length, 501);
   // One for what the kernel gave in one read; a few when it gave it in several.
   assert.ok(take.mock.callCount() <= 5, `${take.mock.callCount()} writes`);
+});
+
+test("a message finds the room that was announced before it was sent, whichever of the two is read first", async () => {
+  await ports.listen(socketPath);
+  const [trigger, sender, newcomer] = [await joinAs("hostAA"), await joinAs("hostAB"), await joinAs("hostAC")];
+  await Promise.all(
+    [trigger, sender].map(async (port) => await port.waitFor("member-up", ({ uid }) => uid.startsWith("hostAC"))),
+  );
+  const { core } = ports;
+  const receive = core.received.bind(core);
+  let chunks = 0;
+  mock.method(core, "received", (id: number, chunk: Buffer, nowMs: number) => {
+    // The system has said what this turn reads: the sender is among it, the newcomer is not.
+    if (++chunks === 1) {
+      newcomer.send(encodeInterest(1, "/", { joined: ["new"] }));
+      sender.send(encodeBroadcast({ body: "to the new room", rooms: ["new"] }));
+    }
+    receive(id, chunk, nowMs);
+  });
+  const end = encodeBroadcast({ body: "the end" });
+  trigger.send(encodeBroadcast({ body: "one" }));
+  sender.send(encodeBroadcast({ body: "two" }));
+  await newcomer.waitFor("interest-taken");
+  sender.send(end);
+  await newcomer.waitFor("passed-on", ({ bytes }) => bytes.equals(end));
+  const passed = newcomer.heard.flatMap((heard) => (heard.type === "passed-on" ? [heard.bytes.toString()] : []));
+  assert.deepEqual(
+    ["one", "two", "to the new room", "the end"].map((body) => passed.findIndex((bytes) => bytes.endsWith(body))),
+    [0, 1, 2, 3],
+  );
 });
 
 test("a worker that says much is not read to the end before another is heard", async () => {

@@ -56,7 +56,12 @@ export class RouterEnd implements ConnectionSide {
   }
 
   read(chunk: Buffer): void {
-    if (!this.isClosed) this.router.core.received(this.id, chunk, this.router.nowMs);
+    if (this.isClosed) return;
+    const { core, nowMs } = this.router;
+    core.received(this.id, chunk, nowMs);
+    // The turn in which it was read, and the next one.
+    core.endTurn(nowMs);
+    core.endTurn(nowMs);
   }
 
   noteClosed(): void {

@@ -173,7 +173,11 @@ export class TestWorker {
 
   /** In one chunk. */
   send(...frames: Uint8Array[]): void {
-    this.#harness.core.received(this.id, Buffer.concat(frames), this.#harness.nowMs);
+    const { core, nowMs } = this.#harness;
+    core.received(this.id, Buffer.concat(frames), nowMs);
+    // The turn in which it was read, and the next one.
+    core.endTurn(nowMs);
+    core.endTurn(nowMs);
   }
 
   /** Reads everything that waits for it. */
