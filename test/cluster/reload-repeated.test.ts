@@ -15,8 +15,9 @@ const [webSockets, pollings, messagesPerSecond] = isFull ? [100, 40, 200] : [20,
 const [workers, reloads] = isFull ? [4, 20] : [1, 6];
 /** What the collector leaves, and code that is compiled later. */
 const heapToleranceBytes = 4 * 1024 * 1024;
-/** The least of so many looks: connections come and go with the load. */
-const looksAtHeld = isFull ? 20 : 10;
+/** Connections come and go with the load, and wait on a busy machine: what is left behind is there at every look. */
+const leastLooks = 10;
+const looksLimitMs = 15_000;
 const handleTolerance = 4;
 
 interface Held {
@@ -24,6 +25,10 @@ interface Held {
   readonly handles: number;
   readonly heapBytes: number;
   readonly descriptors: number;
+}
+
+function isWithin(held: Held, first: Held = held): boolean {
+  return held.handles <= first.handles + handleTolerance && held.descriptors <= first.descriptors + handleTolerance;
 }
 
 test(`${reloads} reloads in a row leave memory, handles and listeners as the first has`, {
@@ -53,16 +58,22 @@ test(`${reloads} reloads in a row leave memory, handles and listeners as the fir
     return { ...held, descriptors: readdirSync(`/proc/${pid}/fd`).length };
   }
 
-  async function readLeastHeld(pid: number): Promise<Held> {
-    const looks: Held[] = [];
-    while (looks.length < looksAtHeld) looks.push(await readHeld(pid));
-    const least = (key: keyof Held): number => Math.min(...looks.map((held) => held[key]));
-    return {
-      listeners: least("listeners"),
-      handles: least("handles"),
-      heapBytes: least("heapBytes"),
-      descriptors: least("descriptors"),
-    };
+  /** The least of several looks; of more, while there is more than there may be. */
+  async function readLeastHeld(pid: number, first: Held | undefined): Promise<Held> {
+    const deadlineMs = performance.now() + looksLimitMs;
+    let least = await readHeld(pid);
+    for (let looks = 1; looks < leastLooks || (!isWithin(least, first) && performance.now() < deadlineMs); looks++) {
+      // To look takes the process so long that it gets behind with its connections.
+      await pause(looks < leastLooks ? 20 : 300);
+      const held = await readHeld(pid);
+      least = {
+        listeners: Math.min(least.listeners, held.listeners),
+        handles: Math.min(least.handles, held.handles),
+        heapBytes: Math.min(least.heapBytes, held.heapBytes),
+        descriptors: Math.min(least.descriptors, held.descriptors),
+      };
+    }
+    return least;
   }
 
   await using load = await ReloadLoad.start(host.url, {
@@ -79,7 +90,7 @@ test(`${reloads} reloads in a row leave memory, handles and listeners as the fir
     assert.deepEqual([code, stderr], [0, ""]);
     if (round > 0 && round < reloads - 1) continue;
     await load.waitFor(({ open }) => open === webSockets + pollings, "everybody");
-    for (const [name, pid] of Object.entries(pids)) after[name]?.push(await readLeastHeld(pid));
+    for (const [name, pid] of Object.entries(pids)) after[name]?.push(await readLeastHeld(pid, after[name]?.[0]));
   }
 
   assert.equal((await host.readStatus()).router?.pid, routerPid, "it is the same router");
@@ -88,8 +99,7 @@ test(`${reloads} reloads in a row leave memory, handles and listeners as the fir
     assert.ok(first !== undefined && last !== undefined);
     t.diagnostic(`${name}: ${JSON.stringify(first)} after the first, ${JSON.stringify(last)} after the last`);
     assert.equal(last.listeners, first.listeners, `listeners of the ${name}`);
-    assert.ok(last.handles <= first.handles + handleTolerance, `handles of the ${name}`);
-    assert.ok(last.descriptors <= first.descriptors + handleTolerance, `descriptors of the ${name}`);
+    assert.ok(isWithin(last, first), `handles and descriptors of the ${name}`);
     assert.ok(last.heapBytes < first.heapBytes + heapToleranceBytes, `memory of the ${name}`);
   }
   const { faults, clients, due, lost } = await load.report();
