@@ -12,13 +12,13 @@ import { isFull, ReloadLoad } from "../support/reload-load.js";
 
 const [webSockets, pollings, messagesPerSecond] = isFull ? [100, 40, 200] : [20, 10, 50];
 /** One handle that is left by each worker is more than the tolerance. */
-const [workers, reloads] = isFull ? [4, 20] : [1, 6];
+const [workers, reloads] = isFull ? [4, 20] : [1, 4];
 /** What the collector leaves, and code that is compiled later. */
 const heapToleranceBytes = 4 * 1024 * 1024;
 /** Connections come and go with the load, and wait on a busy machine: what is left behind is there at every look. */
 const leastLooks = 10;
 const looksLimitMs = 15_000;
-const handleTolerance = 4;
+const handleTolerance = isFull ? 4 : 2;
 
 interface Held {
   readonly listeners: number;
@@ -37,7 +37,7 @@ test(`${reloads} reloads in a row leave memory, handles and listeners as the fir
   const directory = mkdtempSync(join(tmpdir(), "sbx-probe-"));
   t.after(() => rmSync(directory, { recursive: true }));
   await using reloadHost = await ReloadHost.start(
-    { workers, drainTimeoutMs: 300 },
+    { workers, drainTimeoutMs: 600 },
     {
       // Not as an argument of Node: the router has none.
       env: { PROBE_DIR: directory, NODE_OPTIONS: `--import ${pathToFileURL(fixturePath("reload/probe.mjs")).href}` },
