@@ -37,7 +37,7 @@ test(`${reloads} reloads in a row leave memory, handles and listeners as the fir
   const directory = mkdtempSync(join(tmpdir(), "sbx-probe-"));
   t.after(() => rmSync(directory, { recursive: true }));
   await using reloadHost = await ReloadHost.start(
-    { workers, drainTimeoutMs: 600 },
+    { workers, drainTimeoutMs: 1_000 },
     {
       // Not as an argument of Node: the router has none.
       env: { PROBE_DIR: directory, NODE_OPTIONS: `--import ${pathToFileURL(fixturePath("reload/probe.mjs")).href}` },
@@ -80,7 +80,7 @@ test(`${reloads} reloads in a row leave memory, handles and listeners as the fir
     webSockets,
     pollings,
     messagesPerSecond,
-    leastMarginMs: isFull ? 1_000 : 200,
+    leastMarginMs: isFull ? 1_000 : 500,
     reconnectionDelayMs: isFull ? 1_000 : 100,
   });
   const pids = { primary: host.pid, router: routerPid };
