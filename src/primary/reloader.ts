@@ -149,8 +149,10 @@ export class Reloader {
   }
 
   #describe(state: ReloadStatus["state"], reason: string | null): ReloadStatus {
-    const { slots } = this.#surroundings.supervisor;
-    const progress = this.#roll?.progress ?? { done: 0, all: slots.length, sessionsMoved: 0, leftMs: 0 };
+    const { supervisor, runningConfig } = this.#surroundings;
+    const all = supervisor.slots.length;
+    const leftMs = all * runningConfig().drainTimeoutMs;
+    const progress = this.#roll?.progress ?? { done: 0, all, sessionsMoved: 0, leftMs };
     return {
       state,
       workersDone: progress.done,
