@@ -12,7 +12,7 @@ import { isFull, ReloadLoad } from "../support/reload-load.js";
 
 const [webSockets, pollings, messagesPerSecond] = isFull ? [100, 40, 200] : [20, 10, 50];
 /** One handle that is left by each worker is more than the tolerance. */
-const [workers, reloads] = isFull ? [4, 20] : [1, 4];
+const [workers, reloads] = isFull ? [4, 20] : [1, 5];
 /** What the collector leaves, and code that is compiled later. */
 const heapToleranceBytes = 4 * 1024 * 1024;
 /** Connections come and go with the load, and wait on a busy machine: what is left behind is there at every look. */
