@@ -6,13 +6,16 @@ import { stopReading } from "../socket-reading.js";
 import type { IncomingConnection } from "./listener.js";
 import { readRequestHead } from "./request-head.js";
 
-/** Undefined when the message is not about one; what is not a request is closed. @param raw what a worker has sent with the socket */
+/** Undefined, and closed, when it is none: an application may send whatever it likes. @param raw what a worker has sent with the socket */
 export function takeReturnedConnection(raw: unknown, socket: Socket): IncomingConnection | undefined {
+  socket.on("error", () => socket.destroy());
   const returned = parseReturnedConnection(raw);
-  if (returned === undefined) return undefined;
+  if (returned === undefined) {
+    socket.destroy();
+    return undefined;
+  }
   // Node has begun to read already.
   stopReading(socket);
-  socket.on("error", () => socket.destroy());
   const { received, client } = returned;
   // The worker's own limit is the one that holds for it.
   const verdict = readRequestHead(received, 0, Number.POSITIVE_INFINITY);

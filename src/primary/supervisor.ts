@@ -11,7 +11,7 @@ import { SiblingNews } from "./sibling-news.js";
 import { SlotRestarts } from "./slot-restarts.js";
 import type { SupervisorSettings } from "./supervisor-settings.js";
 import { WorkerAttendant } from "./worker-attendant.js";
-import { tellToDrain, waitForEnd } from "./worker-drain.js";
+import { killedEndMs, tellToDrain, waitForEnd } from "./worker-drain.js";
 import { forkWorker } from "./worker-process.js";
 import type { WorkerRecord } from "./worker-record.js";
 import { type Slot, WorkerSlots } from "./worker-slots.js";
@@ -99,7 +99,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#fork(slot, settings);
       if (slot.record !== undefined) slot.record.isReplacement = true;
       signal.addEventListener("abort", () => {
-        if (slot.trial !== undefined) slot.record?.kill();
+        if (slot.trial === undefined) return;
+        slot.record?.kill();
+        setTimeout(() => this.#giveUpTrial(slot), killedEndMs).unref();
       });
     });
   }
@@ -178,6 +180,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         slot.record.kill();
       }
     }
+  }
+
+  /** It was killed and has not ended: what the system holds is not waited for. */
+  #giveUpTrial(slot: Slot): void {
+    const { trial, record } = slot;
+    if (trial === undefined) return;
+    slot.trial = undefined;
+    if (record !== undefined) record.isLeaving = true;
+    const reason = `worker ${slot.number} was killed before it was ready, and does not end.`;
+    trial.reject(new AppStartError("SIGNALBOX_APP_START_TIMEOUT", reason));
   }
 
   #remove(slot: Slot): void {

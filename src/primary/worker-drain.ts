@@ -6,7 +6,7 @@ import type { WorkerRecord } from "./worker-record.js";
 /** Beyond its drain deadline, the time for a worker's exit to arrive before it is killed. */
 export const killGraceMs = 500;
 /** A process that was killed ends within this, unless the system holds it. */
-const killedEndMs = 2_000;
+export const killedEndMs = 2_000;
 
 /** Tells these workers to drain, together. */
 export function tellToDrain(leaving: readonly WorkerRecord[], deadlineMs: number, occasion: "reload" | "stop"): void {

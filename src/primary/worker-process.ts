@@ -2,7 +2,7 @@
 
 import cluster from "node:cluster";
 import { rmSync } from "node:fs";
-import { Socket } from "node:net";
+import { Server, Socket } from "node:net";
 import type { Variables } from "../config/reload-variables.js";
 import { AppStartError } from "../errors.js";
 import type { Logger } from "../logging.js";
@@ -71,6 +71,8 @@ export function forkWorker(
     if (handle instanceof Socket) {
       const connection = takeReturnedConnection(raw, handle);
       if (connection !== undefined) events.onReturned(connection);
+    } else if (handle instanceof Server) {
+      handle.close();
     }
     const message = parseMessageToPrimary(raw);
     if (message === undefined) return;

@@ -37,6 +37,10 @@ interface ConnectionState {
   /** undefined: it comes from a sibling */
   readonly handedOff: HandedOff | undefined;
   requests: number;
+  /** Requests that have not been answered to the end. */
+  unanswered: number;
+  /** Called when there is none any more. */
+  onAnswered: (() => void) | undefined;
 }
 
 const unknownConnection: HandedOff = { client: undefined, isReturned: false };
@@ -136,18 +140,19 @@ export class RequestGate {
   #noteConnection(socket: Socket): void {
     this.openConnections.add(socket);
     socket.once("close", () => this.openConnections.delete(socket));
-    this.#stateBySocket.set(socket, { handedOff: this.#handedOff.get(socket), requests: 0 });
+    const handedOff = this.#handedOff.get(socket);
+    this.#stateBySocket.set(socket, { handedOff, requests: 0, unanswered: 0, onAnswered: undefined });
   }
 
   #choose(request: IncomingMessage): ForwardChoice {
-    const state = this.#stateBySocket.get(request.socket) ?? { handedOff: unknownConnection, requests: 0 };
-    const { handedOff } = state;
-    state.requests++;
+    const state = this.#stateBySocket.get(request.socket);
+    const handedOff = state === undefined ? unknownConnection : state.handedOff;
+    if (state !== undefined) state.requests++;
     if (handedOff === undefined) {
       this.counts.receivedRequests++;
       const peer = decodePeer(takeHeader(request, peerHeader) ?? "");
       // A private connection carries requests of one client connection only, so once per connection is enough.
-      if (peer !== undefined && state.requests === 1) applyPeer(request.socket, peer);
+      if (peer !== undefined && state?.requests === 1) applyPeer(request.socket, peer);
     }
     // Through a proxy that does not say for whom, and does not read HTTP: the client has written the headers.
     if (handedOff?.client === unnamedPeer) removeHeader(request, "x-forwarded-for");
@@ -161,7 +166,7 @@ export class RequestGate {
       isDraining: this.#isLeaving,
       siblings: this.#siblings,
       estimateLoad: ({ slot, load }) => this.#siblingLoads.estimate(slot, load, nowMs),
-      isChosenByPrimary: state.requests === 1,
+      isChosenByPrimary: (state?.requests ?? 1) === 1,
       isSentOn: handedOff === undefined || handedOff.isReturned,
     });
     if (choice.kind === "forward-session") this.counts.forwardedRequests++;
@@ -171,6 +176,7 @@ export class RequestGate {
 
   /** Whether the request was dealt with here. */
   #takeRequest(request: IncomingMessage, response: ServerResponse, serveHere: () => void): boolean {
+    this.#noteUnanswered(request, response);
     const choice = this.#choose(request);
     // Kept, it would bring what belongs to others; and whoever comes late is not to hold the drain, by a connection
     // that stays or by a body that does not end.
@@ -195,6 +201,16 @@ export class RequestGate {
         });
         return true;
     }
+  }
+
+  #noteUnanswered(request: IncomingMessage, response: ServerResponse): void {
+    const state = this.#stateBySocket.get(request.socket);
+    if (state === undefined) return;
+    state.unanswered++;
+    response.once("close", () => {
+      state.unanswered--;
+      if (state.unanswered === 0) state.onAnswered?.();
+    });
   }
 
   /** What comes from a sibling: a handshake, whose answer says how many sessions that makes here; or a poll, which may have to be brief. */
@@ -228,10 +244,23 @@ export class RequestGate {
         return true;
       case "forward-session":
       case "forward-handshake":
-        returnConnection(request, socket as Socket, head, this.#handedOff.get(socket)?.client, () => {
-          this.counts.forwardFailures++;
-        });
+        this.#returnUpgrade(request, socket as Socket, head);
         return true;
     }
+  }
+
+  #returnUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    // Node has taken its own listener off.
+    socket.on("error", () => {});
+    const state = this.#stateBySocket.get(socket);
+    if (state !== undefined && state.unanswered > 0) {
+      // It was sent before the answers to others, which are this worker's to give: nobody can answer it in its turn.
+      this.counts.forwardFailures++;
+      state.onAnswered = () => socket.destroySoon();
+      return;
+    }
+    returnConnection(request, socket, head, this.#handedOff.get(socket)?.client, () => {
+      this.counts.forwardFailures++;
+    });
   }
 }

@@ -8,7 +8,7 @@ import { peerHeader } from "./client-address.js";
 
 /**
  * Before the answer to its upgrade a client sends nothing more (RFC 6455 §4.1), and what came with the request is in `head`: so
- * nothing is lost when the connection changes hands.
+ * nothing is lost when the connection changes hands. No answer to an earlier request may be under way on it.
  * @param client as the primary had said when it handed the connection over
  * @param onFailure called when there is no primary to give it to; the connection is closed then
  */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { io as connectClient } from "socket.io-client";
-import { openPolling, PollingSession, pollOnce } from "../support/engine-polling.js";
+import { openPolling, PollingSession, pollOnce, renderHandshake } from "../support/engine-polling.js";
 import { fixturePath, pause, startHost, type TestHost } from "../support/host.js";
 import { RawConnection, renderRequest } from "../support/raw-http.js";
 import { readTextFrame, renderCloseFrame, renderTextFrame } from "../support/raw-websocket.js";
@@ -86,6 +86,26 @@ describe("sessions of two workers on one connection", () => {
     assert.ok((status.counters.signalbox_forwarded_handshakes_total ?? 0) > 0);
     assert.equal(connection.hasEnded, false);
     connection.destroy();
+  });
+
+  test("an upgrade to a session of another worker, sent before earlier requests are answered, ends the connection and no worker", async () => {
+    const before = await host.readStatus();
+    for (const isHandshake of [false, true]) {
+      const { connection, own, other } = await openTwo(host);
+      const { packet, ackId } = own.renderEmit("echo", "first");
+      const first = isHandshake ? renderHandshake() : own.renderPost(packet);
+      connection.send(Buffer.concat([first, other.renderUpgrade()]));
+      assert.equal((await connection.readResponse()).status, 200);
+      assert.equal((await connection.readToEnd()).length, 0);
+      for (const session of [own, other]) {
+        session.connection = await RawConnection.open(host);
+        if (session === own && !isHandshake) assert.equal(await own.readAck(ackId), "first");
+        assert.equal((await session.who()).sid, session.sid);
+        session.connection.destroy();
+      }
+    }
+    const pidsOf = ({ workers }: typeof before): unknown[] => workers.map(({ pid }) => pid);
+    assert.deepEqual(pidsOf(await host.readStatus()), pidsOf(before));
   });
 
   test("requests of both, sent at once, are answered in the order of the requests", async () => {
