@@ -42,6 +42,12 @@ describe("reloads", { concurrency: 2 }, () => {
     await reloadWith({ APP_VARIABLE: "brought", SIGNALBOX_WORKERS: "2" });
     assert.equal((await reloadHost.readFacts()).variable, "brought");
     assert.equal((await reloadHost.host.readStatus()).workers.length, 2);
+    reloadHost.release("broken", { code: 'if (process.env.APP_VARIABLE === "bad") throw new Error("bad variable");' });
+    const failed = await reloadHost.reload(["--with-variables"], { ...ports, APP_VARIABLE: "bad" });
+    assert.equal(failed.code, 7);
+    assert.match(failed.stderr, /bad variable/);
+    assert.equal((await reloadHost.reload([], port)).code, 0, "those of a reload that failed do not stay");
+    assert.equal((await reloadHost.readFacts()).variable, "brought");
     reloadHost.release("2");
     await reloadWith({});
     const { release, variable } = await reloadHost.readFacts();
