@@ -43,6 +43,6 @@ function refuse(path: string, kind: "directory" | "socket", allowedOwners: reado
   return new RuntimeDirError(
     "SIGNALBOX_RUNTIME_DIR_UNSAFE",
     `${path} is not a ${kind} of this user (uid ${allowedOwners[0]}): somebody else could ${risk}. ` +
-      "Remove it, or set SIGNALBOX_RUNTIME_DIR.",
+      "Remove it, run this as its owner, or set SIGNALBOX_RUNTIME_DIR.",
   );
 }
