@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import type { Variables } from "../config/reload-variables.js";
-import { describeBriefly, NotRunningError, readErrorCode } from "../errors.js";
+import { describeBriefly, NotRunningError, RuntimeDirError, readErrorCode } from "../errors.js";
 import type { HostStatus, ReloadStatus } from "../protocol/host-status.js";
 
 const count = z.number().nonnegative();
@@ -91,6 +91,10 @@ export interface FindHostOptions {
   readonly baseDir: string;
   /** For a whole request, from connecting to the end of the answer. */
   readonly timeoutMs: number;
+  /** Called before anything is sent to that socket. @throws RuntimeDirError when nothing may be sent there */
+  readonly checkSocket?: () => void;
+  /** Whether the only other host will do, when that one does not answer. */
+  readonly isOtherTaken: boolean;
 }
 
 export interface FoundHost {
@@ -98,12 +102,18 @@ export interface FoundHost {
   readonly status: HostStatus;
 }
 
-/** Asks the host at the given control socket, else the only other one that answers; throws NotRunningError. */
-export async function findHost({ controlSocketPath, baseDir, timeoutMs }: FindHostOptions): Promise<FoundHost> {
+/**
+ * Asks the host at the given control socket, else, if that will do, the only other one that answers.
+ * @throws NotRunningError when there is none; RuntimeDirError when the socket is not to be asked
+ */
+export async function findHost(options: FindHostOptions): Promise<FoundHost> {
+  const { controlSocketPath, baseDir, timeoutMs, checkSocket, isOtherTaken } = options;
   let refusal: unknown;
   try {
+    checkSocket?.();
     return { socketPath: controlSocketPath, status: await requestStatus(controlSocketPath, timeoutMs) };
   } catch (error) {
+    if (error instanceof RuntimeDirError) throw error;
     refusal = error;
   }
   const others = listControlSockets(baseDir).filter((path) => path !== controlSocketPath);
@@ -112,7 +122,7 @@ export async function findHost({ controlSocketPath, baseDir, timeoutMs }: FindHo
   );
   const found = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
   const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
+  if (isOtherTaken && only !== undefined && found.length === 1) return only;
   throw new NotRunningError(describeAbsence(controlSocketPath, refusal, found), { cause: refusal });
 }
 
@@ -195,7 +205,7 @@ function listControlSockets(baseDir: string): string[] {
 function describeAbsence(socketPath: string, refusal: unknown, others: readonly FoundHost[]): string {
   const missing = `No host answers on ${socketPath}: ${describeRefusal(refusal)}.`;
   const advice =
-    "Give status the same flags, variables and config file as start; they decide where the socket is.\n" +
+    "Give this command the same flags, variables and config file as start; they decide where the socket is.\n" +
     "For a host that systemd runs, name the RuntimeDirectory of its unit, for example --runtime-dir /run/signalbox.";
   if (others.length === 0) return `${missing}\n${advice}`;
   const lines = others.map(({ socketPath: path, status }) => {
@@ -205,7 +215,7 @@ function describeAbsence(socketPath: string, refusal: unknown, others: readonly 
   });
   return [
     missing,
-    `${others.length} other hosts are running:`,
+    others.length === 1 ? "Another host is running:" : `${others.length} other hosts are running:`,
     ...lines,
     "Choose one by its address, with the flags shown. One whose port the system picked is asked with",
     "curl --unix-socket CONTROL_SOCKET http://localhost/status",
@@ -219,7 +229,7 @@ function describeRefusal(refusal: unknown): string {
     case "ECONNREFUSED":
       return "nothing listens on it (left over by a host that crashed)";
     case "EACCES":
-      return "permission denied; run status as the user that the host runs as";
+      return "permission denied; run this command as the user that the host runs as";
     default:
       return describeBriefly(refusal);
   }

@@ -1,8 +1,12 @@
 /** `signalbox reload`: has the running host reload, shows how it goes, and ends when it has. */
 
 import { tmpdir } from "node:os";
+import type { SignalboxConfig } from "../config/config.js";
 import { loadConfig, readRuntimeEnvironment, readVariables } from "../config/load-config.js";
+import type { ConfigOrigins } from "../config/resolve-config.js";
 import { NotRunningError, ReloadError } from "../errors.js";
+import { renderAddress } from "../primary/describe-host.js";
+import { checkControlSocket } from "../primary/directory-owners.js";
 import { computeRuntimePaths } from "../primary/runtime-paths.js";
 import type { ReloadStatus } from "../protocol/host-status.js";
 import { findHost, requestReload } from "./control-client.js";
@@ -15,11 +19,21 @@ const timeoutMs = 5000;
 /** Throws NotRunningError when no host answers, ReloadError when it stopped. */
 export async function runReloadCommand(commandLine: CommandLine): Promise<number> {
   const { flags, configPath, envPath, faults, withVariables } = commandLine;
-  const { config } = loadConfig({ flags, configPath, envPath, argumentFaults: faults });
+  const { config, origins } = loadConfig({ flags, configPath, envPath, argumentFaults: faults });
   const environment = readRuntimeEnvironment();
   const uid = process.getuid?.() ?? 0;
-  const { baseDir, controlSocketPath } = computeRuntimePaths({ config, environment, uid, tmpDir: tmpdir() });
-  const { socketPath } = await findHost({ controlSocketPath, baseDir, timeoutMs });
+  const paths = computeRuntimePaths({ config, environment, uid, tmpDir: tmpdir() });
+  const { socketPath, status } = await findHost({
+    ...paths,
+    timeoutMs,
+    isOtherTaken: !withVariables && !isAddressGiven(config, origins),
+    // What it brings is secret now and then.
+    ...(withVariables && { checkSocket: () => checkControlSocket(paths, uid) }),
+  });
+
+  if (socketPath !== paths.controlSocketPath) {
+    process.stdout.write(`reloads host ${status.hostKey} at ${renderAddress(status.listen)}, the only one running\n`);
+  }
 
   let last: ReloadStatus | undefined;
   let shown = "";
@@ -40,4 +54,10 @@ export async function runReloadCommand(commandLine: CommandLine): Promise<number
   if (state === "failed") throw new ReloadError(`The reload failed: ${reason}`);
   process.stdout.write(`${renderReload(last)}\n`);
   return 0;
+}
+
+/** One whose port the system picked is named by nothing that could be given. */
+function isAddressGiven({ listen, port }: SignalboxConfig, origins: ConfigOrigins): boolean {
+  const isGiven = (["host", "port", "listen"] as const).some((key) => origins[key].source !== "default");
+  return isGiven && (listen !== undefined || port !== 0);
 }

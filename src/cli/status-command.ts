@@ -17,7 +17,7 @@ export async function runStatusCommand({ flags, configPath, envPath, faults, jso
   const uid = process.getuid?.() ?? 0;
   const { baseDir, controlSocketPath } = computeRuntimePaths({ config, environment, uid, tmpDir: tmpdir() });
 
-  const { socketPath, status } = await findHost({ controlSocketPath, baseDir, timeoutMs });
+  const { socketPath, status } = await findHost({ controlSocketPath, baseDir, timeoutMs, isOtherTaken: true });
   if (socketPath !== controlSocketPath) {
     process.stderr.write(`signalbox: no host answers on ${controlSocketPath}; this is the only one running\n`);
   }

@@ -6,10 +6,14 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** The kernel's limit for all variables of a process is a quarter of its stack: 2 MiB, if nobody has raised it (execve(2)). */
 export const maxVariablesBytes = 4 * 1024 * 1024;
 
-/** What systemd makes for each process that it starts, a reload command among them (systemd.exec(5), systemd.service(5)). */
+/**
+ * What systemd makes for each process that it starts, a reload command among them (systemd.exec(5), systemd.service(5)), and
+ * Node for each child that it forks (child_process, cluster).
+ */
 const processVariables = [
   ...["MAINPID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "INVOCATION_ID"],
   ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"],
+  ...["NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"],
 ];
 
 /** @param text JSON @returns undefined when it is something else */

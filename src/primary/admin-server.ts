@@ -76,7 +76,7 @@ export class AdminServer {
           return;
         }
         const isReload = isControl && request.method === "POST" && request.url === "/reload";
-        const answered = isReload ? this.#reload(request, response) : this.#answer(request, response);
+        const answered = isReload ? this.#reload(request, response) : this.#answer(request, response, isControl);
         answered.catch((thrown: unknown) => {
           if (response.headersSent) response.destroy();
           else answer(response, 500, "text/plain", `${describeBriefly(thrown)}\n`);
@@ -110,7 +110,7 @@ export class AdminServer {
     response.end(`${JSON.stringify(outcome)}\n`);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse, isControl: boolean): Promise<void> {
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("Allow", "GET, HEAD");
       answer(response, 405, "text/plain", "The admin port only reads: use GET.\n");
@@ -131,13 +131,22 @@ export class AdminServer {
         answer(response, 200, metrics.registry.contentType, await metrics.registry.metrics());
         break;
       }
-      case "/status":
-        answer(response, 200, "application/json", `${JSON.stringify(await readStatus())}\n`);
+      case "/status": {
+        const status = await readStatus();
+        answer(response, 200, "application/json", `${JSON.stringify(isControl ? status : hideReason(status))}\n`);
         break;
+      }
       default:
         answer(response, 404, "text/plain", "Known here: /livez /readyz /metrics /status\n");
     }
   }
+}
+
+/** Why a reload failed may quote values of variables, and every user of the machine reaches the admin port. */
+function hideReason(status: HostStatus): HostStatus {
+  const { reload } = status;
+  if (reload === null || reload.reason === null) return status;
+  return { ...status, reload: { ...reload, reason: "`signalbox status` tells why" } };
 }
 
 /** Undefined when it is longer; then the connection is cut. */

@@ -1,8 +1,7 @@
 /** Puts the host into words and into the shape of `/status`. */
 
 import { readFileSync } from "node:fs";
-import type { WorkerStatus } from "../protocol/host-status.js";
-import type { ListenAddress } from "./listener.js";
+import type { HostStatus, WorkerStatus } from "../protocol/host-status.js";
 import type { WorkerRecord } from "./worker-record.js";
 
 /** A slot without a process waits for its next start. */
@@ -29,7 +28,7 @@ export function describeStart(app: string | undefined, workers: number): string 
 }
 
 /** As a person would open it: a URL, or the path of the Unix socket. */
-export function renderAddress(address: ListenAddress): string {
+export function renderAddress(address: HostStatus["listen"]): string {
   if (address.kind === "unix") return address.path;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   return `http://${host}:${address.port}`;

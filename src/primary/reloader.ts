@@ -61,8 +61,10 @@ export class Reloader {
   #startedMs = 0;
   #restartNeeded: readonly string[] = [];
   #last: ReloadStatus | null = null;
-  /** The latest, which count until others are brought. */
-  #broughtVariables: Variables | undefined;
+  /** The latest that were brought for the next one. */
+  #nextVariables: Variables | undefined;
+  /** The latest with which a worker became ready: they count until others have. */
+  #provedVariables: Variables | undefined;
 
   constructor(surroundings: ReloadSurroundings) {
     this.#surroundings = surroundings;
@@ -78,17 +80,19 @@ export class Reloader {
 
   /**
    * Resolves with how it ended. While one is under way another follows it, for all who ask meanwhile.
-   * @param broughtVariables in place of the environment of this process; undefined: those that have been brought before
+   * @param broughtVariables in place of the environment of this process, from then on if a worker becomes ready with them;
+   * undefined: those that have been brought before
    */
   request(by: string, broughtVariables?: Variables): Promise<ReloadStatus> {
-    this.#broughtVariables = broughtVariables ?? this.#broughtVariables;
     if (this.#current === undefined) {
-      this.#current = this.#run(by);
+      this.#current = this.#run(by, broughtVariables);
       return this.#current;
     }
+    this.#nextVariables = broughtVariables ?? this.#nextVariables;
     this.#next ??= this.#current.then(() => {
       this.#next = undefined;
-      this.#current = this.#run(by);
+      this.#current = this.#run(by, this.#nextVariables);
+      this.#nextVariables = undefined;
       return this.#current;
     });
     return this.#next;
@@ -102,7 +106,7 @@ export class Reloader {
     return this.#current === undefined ? this.#last : this.#describe("rolling", null);
   }
 
-  async #run(by: string): Promise<ReloadStatus> {
+  async #run(by: string, broughtVariables: Variables | undefined): Promise<ReloadStatus> {
     const { log } = this.#surroundings;
     this.#startedMs = performance.now();
     this.#restartNeeded = [];
@@ -112,7 +116,7 @@ export class Reloader {
     log.info(`${by}: reloading`);
     let outcome: ReloadStatus;
     try {
-      await this.#reload();
+      await this.#reload(broughtVariables ?? this.#provedVariables);
       outcome = this.#describe("done", null);
       log.info(
         `Reloaded in ${outcome.seconds} s: ${count(outcome.workersDone, "worker")} replaced, ` +
@@ -128,9 +132,9 @@ export class Reloader {
     return outcome;
   }
 
-  async #reload(): Promise<void> {
+  async #reload(broughtVariables: Variables | undefined): Promise<void> {
     const { supervisor, log, readConfig, runningConfig, findApp, collectSettings, onAdopted } = this.#surroundings;
-    const read = readConfig(this.#broughtVariables);
+    const read = readConfig(broughtVariables);
     const { config, restartNeeded } = takeReloaded(runningConfig(), read.config);
     const appPath = findApp(config);
     const settings = collectSettings(config, appPath, read.fileVariables);
@@ -143,7 +147,10 @@ export class Reloader {
       settings,
       drainTimeoutMs: config.drainTimeoutMs,
       timeoutMs: config.reloadTimeoutMs,
-      onProved: () => onAdopted(config, appPath),
+      onProved: () => {
+        this.#provedVariables = broughtVariables;
+        onAdopted(config, appPath);
+      },
     });
     await this.#roll.run();
   }

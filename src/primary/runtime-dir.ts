@@ -1,19 +1,10 @@
 /** Makes the private directory of this host and answers whether somebody listens on a Unix socket. */
 
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { describeBriefly, ListenError, RuntimeDirError, readErrorCode } from "../errors.js";
+import { checkDirectory } from "./directory-owners.js";
 import type { RuntimePaths } from "./runtime-paths.js";
 
 /** A live listener on the same machine answers in well under this. */
@@ -128,16 +119,6 @@ function makeDirectory(path: string): boolean {
 function refuseToMake(path: string, cause: unknown): RuntimeDirError {
   const message = `the runtime directory ${path} cannot be made: ${describeBriefly(cause)}. Set SIGNALBOX_RUNTIME_DIR to one that can.`;
   return new RuntimeDirError("SIGNALBOX_RUNTIME_DIR_UNSAFE", message, { cause });
-}
-
-function checkDirectory(path: string, allowedOwners: readonly number[]): void {
-  const facts = lstatSync(path);
-  if (facts.isDirectory() && allowedOwners.includes(facts.uid)) return;
-  throw new RuntimeDirError(
-    "SIGNALBOX_RUNTIME_DIR_UNSAFE",
-    `${path} is not a directory of this user (uid ${allowedOwners[0]}): somebody else could take over the sockets in it. ` +
-      "Remove it, or set SIGNALBOX_RUNTIME_DIR.",
-  );
 }
 
 /** What does not work is left for the next start to clear. */

@@ -78,7 +78,7 @@ export interface ReloadStatus {
   readonly seconds: number;
   /** How long it may still take at most; 0 when it has ended. */
   readonly secondsLeft: number;
-  /** Why it failed; null unless it did. */
+  /** Why it failed, on the admin port only where that is told; null unless it did. */
   readonly reason: string | null;
   /** Settings that have changed and need a restart of the host. */
   readonly restartNeeded: readonly string[];

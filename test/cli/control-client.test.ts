@@ -4,8 +4,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { findHost } from "../../src/cli/control-client.js";
-import { NotRunningError } from "../../src/errors.js";
+import { type FindHostOptions, findHost } from "../../src/cli/control-client.js";
+import { NotRunningError, RuntimeDirError } from "../../src/errors.js";
 import { exampleStatus } from "./example-status.js";
 
 describe("finding the running host", () => {
@@ -41,8 +41,14 @@ describe("finding the running host", () => {
       response.end(JSON.stringify(status));
     });
 
-  const find = (name: string, timeoutMs = 5000) =>
-    findHost({ controlSocketPath: join(baseDir, name, "control.sock"), baseDir, timeoutMs });
+  const find = (name: string, timeoutMs = 5000, more: Partial<FindHostOptions> = {}) =>
+    findHost({
+      controlSocketPath: join(baseDir, name, "control.sock"),
+      baseDir,
+      timeoutMs,
+      isOtherTaken: true,
+      ...more,
+    });
 
   const refusal = async (name: string, timeoutMs?: number): Promise<string> => {
     const error: unknown = await find(name, timeoutMs).then(
@@ -63,6 +69,25 @@ describe("finding the running host", () => {
     mkdirSync(join(baseDir, "left-over"));
     const socketPath = await serveStatus("other");
     assert.deepEqual(await find("mine"), { socketPath, status: exampleStatus });
+  });
+
+  test("if another will not do, it is named with the way to choose it", async () => {
+    await serveStatus("other", { ...exampleStatus, hostKey: "othr" });
+    await assert.rejects(find("mine", 5000, { isOtherTaken: false }), (error) => {
+      assert.ok(error instanceof NotRunningError);
+      assert.match(error.message, /Another host is running:\n {2}host othr, .*\nChoose one by its address/);
+      return true;
+    });
+  });
+
+  test("nothing is sent to a socket that is not safe, nor to another instead", async () => {
+    let requests = 0;
+    for (const name of ["mine", "other"]) await serve(name, () => requests++);
+    const checkSocket = (): void => {
+      throw new RuntimeDirError("SIGNALBOX_RUNTIME_DIR_UNSAFE", "not of this user");
+    };
+    await assert.rejects(find("mine", 1000, { checkSocket }), RuntimeDirError);
+    assert.equal(requests, 0);
   });
 
   test("if several others answer, they are listed with the way to choose one", async () => {
@@ -86,8 +111,11 @@ describe("finding the running host", () => {
   });
 
   test("a base directory that does not exist holds no hosts", async () => {
-    const options = { controlSocketPath: "/nonexistent/a/control.sock", baseDir: "/nonexistent", timeoutMs: 1000 };
-    await assert.rejects(findHost(options), NotRunningError);
+    const controlSocketPath = "/nonexistent/a/control.sock";
+    await assert.rejects(
+      findHost({ controlSocketPath, baseDir: "/nonexistent", timeoutMs: 1000, isOtherTaken: true }),
+      NotRunningError,
+    );
   });
 
   test("a host that does not answer in time is given up", async () => {

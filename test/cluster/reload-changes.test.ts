@@ -1,9 +1,10 @@
 /** What a reload brings: a new configuration, new variables, another number of workers; and what it cannot bring. */
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { findFreePorts } from "../support/cli-process.js";
 import { pidsOf, ReloadHost } from "../support/reload-host.js";
 
 const settings = { workers: 2, drainTimeoutMs: 400 };
@@ -13,9 +14,24 @@ describe("reloads", { concurrency: 2 }, () => {
   test("a reload brings other variables if it is to, and the files of its release are watched", {
     timeout: 60_000,
   }, async () => {
-    const env = { APP_VARIABLE: "of the host" };
+    const port = { SIGNALBOX_PORT: String(await findFreePorts(1)) };
+    const env = { ...port, APP_VARIABLE: "of the host" };
     await using reloadHost = await ReloadHost.start({ workers: 1, watch: true }, { env });
-    const ports = { SIGNALBOX_PORT: "0", SIGNALBOX_ADMIN_PORT: "0" };
+    const ports = { ...port, SIGNALBOX_ADMIN_PORT: "0" };
+    const brought = { ...ports, APP_VARIABLE: "not for it" };
+    const link = join(reloadHost.directory, "link");
+    symlinkSync(reloadHost.host.runtimeDir, link);
+    for (const [variables, code, reason] of [
+      [{ ...brought, SIGNALBOX_RUNTIME_DIR: link }, 4, /link is not a directory of this user/],
+      [{ ...brought, SIGNALBOX_PORT: "1" }, 6, /127\.0\.0\.1-1\/control\.sock: there is no such socket.\nAnother host/],
+      [{ APP_VARIABLE: "not for it" }, 6, /there is no such socket.\nAnother host/],
+    ] as const) {
+      const refused = await reloadHost.reload(["--with-variables"], variables);
+      assert.equal(refused.code, code);
+      assert.match(refused.stderr, reason);
+    }
+    assert.equal((await reloadHost.reload(["--port", "1"])).code, 6, "another address is another host");
+    assert.equal((await reloadHost.host.readStatus()).reload, null);
     const reloadWith = async (variables: Readonly<Record<string, string>>): Promise<void> => {
       const { code, stderr } = await reloadHost.reload(["--with-variables"], { ...ports, ...variables });
       assert.deepEqual(
@@ -26,6 +42,12 @@ describe("reloads", { concurrency: 2 }, () => {
     await reloadWith({ APP_VARIABLE: "brought", SIGNALBOX_WORKERS: "2" });
     assert.equal((await reloadHost.readFacts()).variable, "brought");
     assert.equal((await reloadHost.host.readStatus()).workers.length, 2);
+    reloadHost.release("broken", { code: 'if (process.env.APP_VARIABLE === "bad") throw new Error("bad variable");' });
+    const failed = await reloadHost.reload(["--with-variables"], { ...ports, APP_VARIABLE: "bad" });
+    assert.equal(failed.code, 7);
+    assert.match(failed.stderr, /bad variable/);
+    assert.equal((await reloadHost.reload([], port)).code, 0, "those of a reload that failed do not stay");
+    assert.equal((await reloadHost.readFacts()).variable, "brought");
     reloadHost.release("2");
     await reloadWith({});
     const { release, variable } = await reloadHost.readFacts();
@@ -46,9 +68,11 @@ describe("reloads", { concurrency: 2 }, () => {
       test(`changes the number of workers to ${workers}`, async () => {
         reloadHost.configure({ ...settings, workers });
         const before = pidsOf(await reloadHost.host.readStatus());
-        const { code, stderr } = await reloadHost.reload();
+        const { code, stdout, stderr } = await reloadHost.reload();
         assert.deepEqual([code, stderr], [0, ""]);
         const after = await reloadHost.host.readStatus();
+        const [chosen] = stdout.split("\n");
+        assert.equal(chosen, `reloads host ${after.hostKey} at ${reloadHost.host.url}, the only one running`);
         assert.equal(after.workers.length, workers);
         assert.ok(after.workers.every(({ pid, state }) => state === "ready" && !before.includes(pid)));
       });

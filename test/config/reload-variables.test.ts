@@ -8,7 +8,10 @@ import {
   type Variables,
 } from "../../src/config/reload-variables.js";
 
-const variables = fc.dictionary(fc.constantFrom("A", "B", "C", "MAINPID", "JOURNAL_STREAM"), fc.string());
+const variables = fc.dictionary(
+  fc.constantFrom("A", "B", "C", "MAINPID", "JOURNAL_STREAM", "NODE_CHANNEL_FD"),
+  fc.string(),
+);
 
 test("what systemd makes for each process stays, and all else is as it is brought", () => {
   const own = { JOURNAL_STREAM: "1:2", KEPT: "a", CHANGED: "a", TAKEN: "a" };
@@ -16,6 +19,11 @@ test("what systemd makes for each process stays, and all else is as it is brough
   const replaced = replaceVariables(own, given);
   assert.deepEqual(replaced, { JOURNAL_STREAM: "1:2", KEPT: "a", CHANGED: "", NEW: "b" });
   assert.deepEqual(findChangedVariables(own, replaced), { CHANGED: "", TAKEN: undefined, NEW: "b" });
+});
+
+test("the channel to a parent that the command has is not the host's", () => {
+  const channel = { NODE_CHANNEL_FD: "3", NODE_CHANNEL_SERIALIZATION_MODE: "json", NODE_UNIQUE_ID: "1" };
+  assert.deepEqual(replaceVariables({ A: "a" }, { ...channel, A: "b" }), { A: "b" });
 });
 
 test("a child that gets what has changed has the others", () => {
