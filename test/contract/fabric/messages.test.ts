@@ -12,7 +12,7 @@ import type { Cast, Stage } from "./support/stage.js";
 
 const nothing: Heard[] = [];
 /** How often what could be a race is tried. */
-const rounds = 200;
+const rounds = process.env["TEST_SIZE"] === "full" ? 200 : 50;
 
 const order: Suite = {
   title: "Order",
@@ -178,7 +178,7 @@ const order: Suite = {
 
 /** Clients whose connection handler makes them join a room; its next worker speaks to them there. */
 async function tellNewcomers(stage: Stage, waitForJoin: boolean): Promise<void> {
-  for (let round = 0; round < rounds / 4; round++) {
+  for (let round = 0; round < 50; round++) {
     const room = stage.name("room");
     const client = await stage.connectAnywhere({ auth: { join: room, waitForJoin } });
     if (waitForJoin) await client.ear.take("has joined");
