@@ -178,9 +178,11 @@ export class ModelAdapter implements SessionEndpoint, AdapterRecord {
 
   takeCommand(view: RoutedView): void {
     const { message, sockets } = this.#open(view);
+    let joined: RoomName[] = [];
     switch (readCommand(view.bytes, view.bodyStart, view.end)) {
       case commands.socketsJoin:
-        for (const socket of sockets) this.join(socket, readCommandRooms(view.bytes, view.bodyStart, view.end));
+        joined = readCommandRooms(view.bytes, view.bodyStart, view.end);
+        for (const socket of sockets) this.join(socket, joined);
         break;
       case commands.socketsLeave:
         for (const room of readCommandRooms(view.bytes, view.bodyStart, view.end)) {
@@ -191,7 +193,7 @@ export class ModelAdapter implements SessionEndpoint, AdapterRecord {
         for (const socket of sockets) this.disconnect(socket);
         break;
     }
-    this.worker.truth.noteDone(message, this);
+    this.worker.truth.noteDone(message, this, sockets, joined);
   }
 
   takeEmitterMessage(): void {}

@@ -96,6 +96,8 @@ export class Message implements Selection {
   readonly dependents: Message[] = [];
   /** Adapters that have carried it out. */
   readonly doneBy = new Set<AdapterRecord>();
+  /** What came of it, or was there already: who is in the rooms for another reason only, is not among them. */
+  readonly memberships = new Set<Membership>();
   /** The connection that it was written to. */
   connection: { readonly router: object } | undefined;
   /** The router has put it into the outbox of somebody, or into the session with a host. */

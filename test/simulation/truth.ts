@@ -3,6 +3,7 @@
  * it was sent; the debt ends with its delivery, with the membership, or with a loss that the fabric reports.
  */
 
+import type { RoomName } from "../../src/protocol/room-key.js";
 import type { Observer } from "./observer.js";
 import type { AdapterRecord, Message, SocketRecord, WorkerRecord } from "./records.js";
 
@@ -138,9 +139,20 @@ export class Truth {
     }
   }
 
-  /** An adapter has carried a command out. */
-  noteDone(command: Message, adapter: AdapterRecord): void {
+  /** An adapter has carried a command out, for these sockets; they have joined these rooms. */
+  noteDone(
+    command: Message,
+    adapter: AdapterRecord,
+    sockets: readonly SocketRecord[],
+    joined: readonly RoomName[],
+  ): void {
     command.doneBy.add(adapter);
+    for (const socket of sockets) {
+      for (const room of joined) {
+        const membership = socket.rooms.get(room);
+        if (membership !== undefined) command.memberships.add(membership);
+      }
+    }
     if (command.dependents.length === 0) return;
     for (const socket of adapter.sockets.values()) this.recheck(socket);
   }
@@ -200,14 +212,29 @@ export class Truth {
 /** Whether the socket is certain to be a receiver, by what is known now. */
 function isOwed(socket: SocketRecord, message: Message, via: readonly Message[]): boolean {
   if (socket.isIn(message.except)) return false;
-  for (const [index, command] of via.entries()) {
-    if (command.doneBy.has(socket.adapter)) continue;
+  /** The last of them that has been carried out here. */
+  let done: Message | undefined;
+  for (const command of via) {
+    if (command.doneBy.has(socket.adapter)) {
+      done = command;
+      continue;
+    }
     if (socket.isIn(command.except)) return false;
-    if (index > 0) return socket.isIn(command.rooms);
-    return command.rooms.size === 0 || socket.isCertainlyIn(command.rooms, command);
+    if (done === undefined && command !== via[0]) return socket.isIn(command.rooms);
+    return command.rooms.size === 0 || isMember(socket, command, done);
   }
-  if (via.length > 0) return socket.isIn(message.rooms);
-  return message.rooms.size === 0 || socket.isCertainlyIn(message.rooms, message);
+  return message.rooms.size === 0 || isMember(socket, message, done);
+}
+
+/** By a command that has been carried out, or since long enough. */
+function isMember(socket: SocketRecord, message: Message, by: Message | undefined): boolean {
+  if (by !== undefined) {
+    for (const room of message.rooms) {
+      const membership = socket.rooms.get(room);
+      if (membership !== undefined && by.memberships.has(membership)) return true;
+    }
+  }
+  return socket.isCertainlyIn(message.rooms, message);
 }
 
 function describe(socket: SocketRecord): string {
