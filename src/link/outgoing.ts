@@ -101,6 +101,26 @@ export class Outgoing {
     return this.#acked === this.#nextSequence - 1;
   }
 
+  get pushed(): number {
+    return this.#nextSequence - 1;
+  }
+
+  get acked(): number {
+    return this.#acked;
+  }
+
+  get passed(): number {
+    return Math.max(this.#acked, this.#base - 1);
+  }
+
+  /** Gives up all there is, and one frame more that is not even kept. */
+  pushLost(): void {
+    this.giveUpAll();
+    this.#nextSequence++;
+    this.#base = this.#nextSequence;
+    this.givenUp++;
+  }
+
   /** Takes a frame, which the caller does not change any more. Answers false when a volatile one is dropped. */
   push(frame: Buffer, isVolatile: boolean, nowMs: number): boolean {
     const bytes = frame.length;

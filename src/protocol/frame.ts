@@ -36,10 +36,13 @@ export const frameKinds = {
   response: 35,
   routedAt: 36,
   emitter: 37,
+  regional: 38,
   // From router to router.
   joinMark: 48,
   hostJoinsDone: 49,
   missed: 50,
+  linkResume: 51,
+  linkAnswers: 52,
 } as const;
 
 /** Version that a hello names. The one before is accepted too, so that a fleet can be upgraded part by part. */

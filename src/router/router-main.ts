@@ -99,7 +99,7 @@ class RouterProcess {
         stalledAfterMs,
         expectBackMs,
       },
-      carrier,
+      { bus: carrier },
       {
         onNote: (note) => log.say(renderNote(note)),
         onServerError: (error) => {
