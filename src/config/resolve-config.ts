@@ -1,7 +1,7 @@
 /** Makes one configuration out of flags, environment, file and defaults, or lists every fault of all of them. Pure. */
 
+import { nameRegionKey } from "../address/region-key.js";
 import { ConfigError } from "../errors.js";
-import { nameRegionKey } from "../protocol/region-key.js";
 import { parseRedisUrl } from "../redis/redis-url.js";
 import type { ConfigOrigin, SignalboxConfig } from "./config.js";
 import { renderSuggestion } from "./nearest-name.js";

@@ -11,9 +11,10 @@ import type { Logger } from "../logging.js";
 import { BusMetrics } from "../metrics/bus-metrics.js";
 import { FabricMetrics } from "../metrics/fabric-metrics.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
+import { LinkMetrics } from "../metrics/link-metrics.js";
 import { RouterMetrics } from "../metrics/router-metrics.js";
-import type { BusStatus, RouterStatus } from "../protocol/host-status.js";
-import type { RouterBusInit, RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
+import type { BusStatus, LinksStatus, RouterStatus } from "../protocol/host-status.js";
+import type { RouterBusInit, RouterLinksInit, RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
 import type { FabricCounts } from "../protocol/worker-messages.js";
 import { BusState } from "./bus-state.js";
 import { roundSeconds } from "./describe-host.js";
@@ -36,6 +37,7 @@ export interface HostFabric {
   explainNotReady(nowMs: number): string | undefined;
   describeRouter(nowMs: number): RouterStatus | null;
   describeBus(nowMs: number): BusStatus | null;
+  describeLinks(): LinksStatus | null;
   /** To be called when all workers have ended: they talk to each other while they drain. */
   stop(): Promise<void>;
   kill(): void;
@@ -86,6 +88,10 @@ class StockFabric implements HostFabric {
     return null;
   }
 
+  describeLinks(): null {
+    return null;
+  }
+
   async stop(): Promise<void> {}
 
   kill(): void {}
@@ -113,6 +119,8 @@ class RoutedFabric implements HostFabric {
   readonly #metrics: RouterMetrics;
   readonly #fabricMetrics: FabricMetrics;
   readonly #bus: { readonly state: BusState; readonly metrics: BusMetrics } | undefined;
+  readonly #linkMetrics: LinkMetrics | undefined;
+  #links: LinksStatus | null = null;
   #lostFrames = 0;
 
   constructor(surroundings: HostFabricSurroundings) {
@@ -121,6 +129,11 @@ class RoutedFabric implements HostFabric {
     const bus = readBusInit(config);
     if (bus !== null) {
       this.#bus = { state: new BusState(performance.now()), metrics: new BusMetrics(metrics.registry) };
+    }
+    const links = readLinksInit(config);
+    if (links !== null) {
+      this.#linkMetrics = new LinkMetrics(metrics.registry);
+      warnOfPlainLinks(links, log);
     }
     this.#metrics = new RouterMetrics(metrics.registry);
     this.#fabricMetrics = new FabricMetrics(metrics.registry, "routed");
@@ -136,6 +149,7 @@ class RoutedFabric implements HostFabric {
           maxRoomsPerWorker: config.maxRoomsPerWorker,
           isDirectoryOwn: false,
           bus,
+          links,
         },
         restart: { backoffMinMs: config.restartBackoffMinMs, backoffMaxMs: config.restartBackoffMaxMs },
       },
@@ -149,6 +163,8 @@ class RoutedFabric implements HostFabric {
       this.#metrics.announcedRooms.set(0);
       this.#bus?.state.noteAbsence(performance.now());
       this.#bus?.metrics.noteAbsence();
+      this.#linkMetrics?.noteAbsence();
+      this.#links = null;
     });
     this.#supervisor.on("restarting", () => this.#metrics.restarts.inc());
     this.#supervisor.on("reported", (report, before) => this.#noteReport(report, before));
@@ -194,6 +210,10 @@ class RoutedFabric implements HostFabric {
     return this.#bus?.state.describe(nowMs) ?? null;
   }
 
+  describeLinks(): LinksStatus | null {
+    return this.#links;
+  }
+
   async stop(): Promise<void> {
     await this.#supervisor.stop();
   }
@@ -207,6 +227,11 @@ class RoutedFabric implements HostFabric {
     this.#metrics.addCounts(before?.counts, report.counts);
     this.#metrics.setPorts(report.ports, readSlot);
     this.#metrics.announcedRooms.set(report.announcedRooms);
+    if (report.links !== null) {
+      this.#linkMetrics?.note(before?.links ?? undefined, report.links);
+      const { regions, accepted, counts } = report.links;
+      this.#links = { regions, accepted, lostFrames: counts.lostFrames, missedFrames: counts.missedFrames };
+    }
     if (report.bus === null) return;
     this.#bus?.state.note(report.bus, before?.bus ?? undefined, performance.now());
     this.#bus?.metrics.note(before?.bus ?? undefined, report.bus);
@@ -238,6 +263,48 @@ function readBusInit(config: SignalboxConfig): RouterBusInit | null {
     unreachableAfterMs: config.hostUnreachableAfterMs,
     maxRooms: config.maxRoomsPerHost,
   };
+}
+
+/** @throws BusError when a certificate cannot be read */
+function readLinksInit(config: SignalboxConfig): RouterLinksInit | null {
+  const { region, links = [], linkListen, linkSecrets, linkCompression } = config;
+  if (linkSecrets === undefined || (links.length === 0 && linkListen === undefined)) return null;
+  return {
+    region,
+    links,
+    listen: linkListen ?? null,
+    secrets: linkSecrets,
+    ca: readLinkFile("linkCa", config.linkCa),
+    certificate: readLinkFile("linkCertificate", config.linkCertificate),
+    key: readLinkFile("linkKey", config.linkKey),
+    isCompressed: linkCompression,
+    instance: randomBytes(instanceBytes).toString("base64url"),
+    maxOutboxBytes: config.maxHostOutboxBytes,
+    maxOutboxAgeMs: config.hostOutboxAgeMs,
+    unreachableAfterMs: config.hostUnreachableAfterMs,
+    maxRooms: config.maxRoomsPerHost,
+  };
+}
+
+function readLinkFile(setting: string, path: string | undefined): string | null {
+  if (path === undefined) return null;
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    const message = `${setting}: cannot read ${path}: ${describeBriefly(cause)}; name a PEM file that this user can read.`;
+    throw new BusError("SIGNALBOX_LINK_FILE_UNREADABLE", message, { cause });
+  }
+}
+
+/** Whoever is on the way could read and change what is said after the handshake. */
+function warnOfPlainLinks({ links }: RouterLinksInit, log: Logger): void {
+  for (const { region, url } of links) {
+    if (!url.startsWith("ws://") || /^ws:\/\/(localhost|127\.|\[::1\])/.test(url)) continue;
+    log.warn(
+      `the link to region ${region} (${url}) leaves this machine without TLS: who is on the way can read and change what is sent on ` +
+        "it. Write wss: where the network is not your own",
+    );
+  }
 }
 
 function readSlot(place: string): number | undefined {

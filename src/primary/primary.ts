@@ -274,6 +274,7 @@ class Host {
       workers: this.#supervisor.slots.map((slot) => describeSlot(slot, performance.now())),
       router: this.#fabric.describeRouter(performance.now()),
       bus: this.#fabric.describeBus(performance.now()),
+      links: this.#fabric.describeLinks(),
       counters: await this.#metrics.readCounters(),
     };
   }

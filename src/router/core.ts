@@ -3,13 +3,13 @@
  * I/O and reads no clock, so that a whole host runs on virtual time in a test. It never reads what a packet says.
  */
 
+import { nameRegionKey } from "../address/region-key.js";
 import { encodeEmitterFrame, isEmitterRequest } from "../protocol/emitter-frame.js";
 import { commands, readCommand } from "../protocol/exchange-frames.js";
 import { acceptedVersions, FrameError, frameKinds, maxFrameBytes, protocolVersion } from "../protocol/frame.js";
 import { FrameSplitter } from "../protocol/frame-splitter.js";
 import { readInterestFrame } from "../protocol/interest-frame.js";
 import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
-import { nameRegionKey } from "../protocol/region-key.js";
 import { findInnerStart } from "../protocol/regional-frame.js";
 import { RoutedView } from "../protocol/routed-frame.js";
 import {

@@ -3,7 +3,7 @@
  * gone, when its time is up, or when the router is. Pure.
  */
 
-import { regionMark } from "../protocol/region-key.js";
+import { regionMark } from "../address/region-key.js";
 
 /** Why a request ended. `complete` does not say that everybody answered: whoever died or stalled is not waited for. */
 export type RequestEnd = "complete" | "timed-out" | "router-lost" | "not-sent";

@@ -19,5 +19,6 @@ export const exampleStatus: HostStatus = {
   ],
   router: null,
   bus: null,
+  links: null,
   counters: { connections_total: 347, refused_total: 0 },
 };

@@ -1,4 +1,4 @@
-/** Stands between a host and its Redis, and can be cut: then nothing passes, and neither side is told, as on a network. */
+/** Stands between a host and its Redis, or another region, and can be cut: then nothing passes, and neither side is told, as on a network. */
 
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -11,7 +11,7 @@ export class CuttableProxy implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), "sbx-proxy-"));
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #targetPath: string;
+  #targetPath: string;
   #isCut = false;
 
   private constructor(targetPath: string) {
@@ -25,6 +25,11 @@ export class CuttableProxy implements AsyncDisposable {
     proxy.#server.listen(proxy.socketPath);
     await once(proxy.#server, "listening");
     return proxy;
+  }
+
+  /** New connections go there. */
+  retarget(targetPath: string): void {
+    this.#targetPath = targetPath;
   }
 
   /** Connections stay open, and so do new ones: nothing answers. */

@@ -3,10 +3,10 @@
  * not acknowledged is sent again on the next one, to whichever host takes it. Pure.
  */
 
+import { nameRegionKey } from "../../address/region-key.js";
 import { LinkSession, type LinkSettings } from "../../link/link-session.js";
 import type { BusMessage } from "../../protocol/bus-messages.js";
 import type { Datagram } from "../../protocol/link-datagram.js";
-import { nameRegionKey } from "../../protocol/region-key.js";
 import { encodeRouterToRouter, type RouterToRouter } from "../../protocol/router-frames.js";
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
 import type { Forwarding } from "../forwarding.js";
