@@ -186,9 +186,9 @@ export class LinkSession {
 
   /**
    * The other side's process has restarted: frames that were never sent are the new session's. Answers how many were sent and
-   * not acknowledged: they may have been taken, and are not sent again.
+   * not acknowledged: they may have been taken, and are not sent again, unless they may come twice.
    */
-  moveTo(successor: LinkSession): number {
-    return this.#outgoing.moveTo(successor.#outgoing);
+  moveTo(successor: LinkSession, mayRepeat: (frame: Buffer) => boolean = () => false): number {
+    return this.#outgoing.moveTo(successor.#outgoing, mayRepeat);
   }
 }

@@ -19,6 +19,11 @@ export function isVolatileFrame(bytes: Uint8Array, start: number): boolean {
   return ((bytes[start + lengthBytes + 1] as number) & frameFlags.volatile) !== 0;
 }
 
+/** Workers drop such a frame when it comes again; those that are volatile are never sent again. */
+export function isRegionalFrame(frame: Uint8Array): boolean {
+  return frame[lengthBytes] === frameKinds.regional;
+}
+
 /** Copies a frame. Undefined when it would be too long. */
 export function encodeRegionalFrame(
   incarnation: string,

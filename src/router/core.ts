@@ -225,6 +225,11 @@ export class RouterCore {
     return [...this.#portByPlace.values()];
   }
 
+  /** What comes over a link can be passed on to the whole region: until then none is taken. */
+  knowsRegion(nowMs: number): boolean {
+    return this.bus?.knowsRegion(nowMs) ?? true;
+  }
+
   /** (place, room) pairs that are announced. */
   get interestSize(): number {
     return this.#forwarding.interest.size;

@@ -95,6 +95,7 @@ class RouterProcess {
       init.links === null
         ? undefined
         : new LinkCarrier(init.links, {
+            knowsRegion: (nowMs) => this.#ports?.core.knowsRegion(nowMs) === true,
             onNote: (note) => {
               log.say(renderLinkNote(note));
               if ((note.type === "link-up" || note.type === "link-down") && this.#ports !== undefined) {

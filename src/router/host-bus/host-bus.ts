@@ -79,6 +79,7 @@ export class HostBus {
   #nowMs = 0;
   #isUp = false;
   #downSinceMs: number | undefined;
+  #knownFromMs = Number.POSITIVE_INFINITY;
   #isStopped = false;
   #isAwake = false;
 
@@ -152,6 +153,11 @@ export class HostBus {
     return this.#list.isServing;
   }
 
+  /** It has been up long enough to have heard of every host that can be reached. */
+  knowsRegion(nowMs: number): boolean {
+    return nowMs >= this.#knownFromMs;
+  }
+
   /** All that was ever said to hosts that can be reached has been taken. */
   get isSettled(): boolean {
     for (const host of this.#parts.hosts.values()) if (host.isReachable && !host.session.isSettled) return false;
@@ -164,6 +170,7 @@ export class HostBus {
     if (this.#isStopped) return;
     this.#isUp = true;
     this.#downSinceMs = undefined;
+    this.#knownFromMs = Math.min(this.#knownFromMs, nowMs + this.#settings.joinMs);
     this.#effects.note({ type: "bus-up" });
     for (const host of this.#remote.all()) {
       host.session.noteCarrier(true, nowMs);

@@ -4,6 +4,7 @@
  */
 
 import { LinkSession, type LinkSettings } from "../../link/link-session.js";
+import { isRegionalFrame } from "../../protocol/regional-frame.js";
 import type { RouterToRouter } from "../../protocol/router-frames.js";
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
 import type { Forwarding } from "../forwarding.js";
@@ -143,7 +144,7 @@ export class RemoteHosts {
     this.#byIncarnation.set(host.incarnation, host);
     host.session = this.#createSession(host.incarnation, () => host);
     host.session.noteCarrier(this.#parts.isUp(), nowMs);
-    const uncertain = former.moveTo(host.session);
+    const uncertain = former.moveTo(host.session, isRegionalFrame);
     this.#parts.counters.uncertainFrames += uncertain;
     host.givenUpSeen = 0;
     host.lostSeen = 0;

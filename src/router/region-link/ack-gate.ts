@@ -58,7 +58,13 @@ export class AckGate {
   advance(isThere: IsThere): number {
     let settled = 0;
     for (let first = this.#checkpoints[0]; first !== undefined; first = this.#checkpoints[0]) {
-      for (const [place, waiting] of first.waiting) if (hasTaken(place, waiting, isThere)) first.waiting.delete(place);
+      for (const [place, waiting] of first.waiting) {
+        if (hasTaken(place, waiting, isThere)) first.waiting.delete(place);
+        else if (!place.isWorker && place.session !== waiting.session) {
+          // Its router is another: what the former had not taken waits for this one, with all that there is now.
+          first.waiting.set(place, { position: place.session.pushed, session: place.session });
+        }
+      }
       if (first.waiting.size > 0) return settled;
       settled = first.sequence;
       this.#checkpoints.shift();
@@ -71,5 +77,5 @@ export class AckGate {
 function hasTaken(place: Port | HostPort, { position, session }: Waiting, isThere: IsThere): boolean {
   if (!isThere(place)) return true;
   if (place.isWorker) return place.writtenBytes >= position;
-  return !place.isReachable || place.session !== session || session.passed >= position;
+  return !place.isReachable || (place.session === session && session.passed >= position);
 }

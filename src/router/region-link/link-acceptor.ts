@@ -27,6 +27,8 @@ export interface LinkedHandlers {
 }
 
 export interface LinkAcceptorEvents {
+  /** False: nobody is let in yet. */
+  readonly canAccept: () => boolean;
   readonly onLinked: (socket: LinkSocket, peer: LinkIdentity) => LinkedHandlers;
   readonly onRefused: (closure: LinkClosure, reason: string) => void;
 }
@@ -97,6 +99,10 @@ export class LinkAcceptor {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // The other end may go in the middle of it.
     socket.on("error", () => {});
+    if (!this.#events.canAccept()) {
+      socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      return;
+    }
     const address = readAddress(request);
     if (!this.#entrance.enter(address, performance.now())) {
       this.#refuse("tooMany", `too many handshakes from ${address}, or in all`);

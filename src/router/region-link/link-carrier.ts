@@ -23,6 +23,8 @@ const ackDelayMs = 4;
 const maxMessageBytes = 512 * 1024;
 
 export interface LinkCarrierEvents {
+  /** Whether what comes over a link can be passed on to the whole region. */
+  readonly knowsRegion: (nowMs: number) => boolean;
   readonly onNote: (note: LinkNote) => void;
 }
 
@@ -91,6 +93,7 @@ export class LinkCarrier {
     if (this.#isClosed) return;
     if (listen !== null) {
       const acceptor = new LinkAcceptor(shared, {
+        canAccept: () => this.#events.knowsRegion(performance.now()),
         onLinked: (socket, peer) => this.#accept(links, socket, peer),
         onRefused: (closure, reason) => {
           links.counters.refusals++;
