@@ -7,7 +7,7 @@ import { CuttableProxy } from "./cuttable-proxy.js";
 import { fixturePath, startHost, type TestHost } from "./host.js";
 import { LocalRedis } from "./redis/local-redis.js";
 
-export const linkSecret = "a secret of the tests, long enough".replaceAll(" ", "-").replaceAll(",", "");
+export const linkSecret = "a-secret-of-the-tests-that-is-long-enough";
 
 export interface RegionFleetOptions {
   /** Number of hosts by name of the region. */
@@ -100,6 +100,10 @@ export class RegionFleet implements AsyncDisposable {
     return found.host;
   }
 
+  linkSocket(region: string, index: number): string {
+    return nameLinkSocket(this.#directory, region, index);
+  }
+
   proxy(region: string): CuttableProxy {
     const proxy = this.proxies.get(region);
     if (proxy === undefined) throw new Error(`there is no region ${region}`);
@@ -116,8 +120,7 @@ export class RegionFleet implements AsyncDisposable {
       this.hosts.map(async ({ host }) => {
         await host.waitForStatus(
           ({ links, bus }) =>
-            links !== null &&
-            links.regions.every(({ isLinked, answers, isFlooded }) => isLinked && answers && !isFlooded) &&
+            links?.regions.every(({ isLinked, answers, isFlooded }) => isLinked && answers && !isFlooded) &&
             (bus === null || bus.hosts.every(({ isFlooded }) => !isFlooded)),
           "the links",
         );

@@ -1,15 +1,28 @@
 /** Links between simulated routers: in order and whole while they last, cut at any moment, with or without a word of it. */
 
+import type { RouterCore } from "../../../src/router/core.js";
 import type { VirtualTime } from "../virtual-time.js";
-import type { RegionHost } from "./region-host.js";
+
+/** A host, as its links use it. */
+export interface LinkedHost {
+  readonly region: string;
+  readonly hostKey: string;
+  readonly incarnation: string;
+  /** How often its router was started. */
+  readonly life: number;
+  readonly core: RouterCore | undefined;
+  readonly links: Map<number, SimulatedLink>;
+  receiveLink(link: number, payload: Buffer): void;
+  dial(region: string): void;
+}
 
 let lastLink = 0;
 
 /** One link: two ends, each with its router's life. */
 export class SimulatedLink {
   readonly id = ++lastLink;
-  readonly dialler: RegionHost;
-  readonly acceptor: RegionHost;
+  readonly dialler: LinkedHost;
+  readonly acceptor: LinkedHost;
   readonly #time: VirtualTime;
   readonly #delayMs: number;
   readonly #lives: readonly [number, number];
@@ -17,7 +30,7 @@ export class SimulatedLink {
   isCut = false;
   readonly #isTold = [false, false];
 
-  constructor(time: VirtualTime, dialler: RegionHost, acceptor: RegionHost, delayMs: number) {
+  constructor(time: VirtualTime, dialler: LinkedHost, acceptor: LinkedHost, delayMs: number) {
     this.#time = time;
     this.dialler = dialler;
     this.acceptor = acceptor;
@@ -25,7 +38,7 @@ export class SimulatedLink {
     this.#lives = [dialler.life, acceptor.life];
   }
 
-  #end(side: 0 | 1): RegionHost | undefined {
+  #end(side: 0 | 1): LinkedHost | undefined {
     const host = side === 0 ? this.dialler : this.acceptor;
     return host.life === this.#lives[side] && !this.#isTold[side] ? host : undefined;
   }
@@ -45,7 +58,7 @@ export class SimulatedLink {
     }
   }
 
-  send(from: RegionHost, payload: Buffer): void {
+  send(from: LinkedHost, payload: Buffer): void {
     if (this.isCut) return;
     const copy = Buffer.from(payload);
     const side = from === this.dialler ? 1 : 0;

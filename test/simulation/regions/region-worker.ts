@@ -15,7 +15,15 @@ import type { RoutedView } from "../../../src/protocol/routed-frame.js";
 import { HostSession } from "../../../src/worker/fabric/host-session.js";
 import { encodeBroadcast, encodeCommand, encodeRequest } from "../../support/fabric-frames.js";
 import { SimulatedProcess, type VirtualTime } from "../virtual-time.js";
-import type { RegionHost } from "./region-host.js";
+
+/** The host that a worker is of, as the worker uses it. */
+export interface WorkerSurroundings {
+  readonly time: VirtualTime;
+  readonly region: string;
+  readonly hostKey: string;
+  /** The router reads what a worker has written. */
+  read(connection: number, bytes: Buffer): void;
+}
 
 export interface WorkerEvents {
   readonly onMessage: (worker: RegionWorker, messageId: number) => void;
@@ -26,7 +34,7 @@ export interface WorkerEvents {
 export class RegionWorker {
   readonly place: string;
   readonly uid: string;
-  readonly host: RegionHost;
+  readonly host: WorkerSurroundings;
   readonly session: HostSession;
   /** When each room was joined. */
   readonly joinedMs = new Map<RoomName, number>();
@@ -36,7 +44,7 @@ export class RegionWorker {
   connection: { readonly id: number; isOpen: boolean } | undefined;
   #isWriting = false;
 
-  constructor(host: RegionHost, slot: number, events: WorkerEvents) {
+  constructor(host: WorkerSurroundings, slot: number, events: WorkerEvents) {
     this.host = host;
     this.#time = host.time;
     this.#process = new SimulatedProcess(host.time);
