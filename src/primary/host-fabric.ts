@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { encodePlace, parsePlace } from "../address/address.js";
@@ -18,6 +19,7 @@ import type { RouterBusInit, RouterLinksInit, RouterLogSettings, RouterReport } 
 import type { FabricCounts } from "../protocol/worker-messages.js";
 import { BusState } from "./bus-state.js";
 import { roundSeconds } from "./describe-host.js";
+import { answerAndClose } from "./refusal.js";
 import { explainRouterAbsence } from "./router-policy.js";
 import { RouterSupervisor } from "./router-supervisor.js";
 
@@ -38,6 +40,8 @@ export interface HostFabric {
   describeRouter(nowMs: number): RouterStatus | null;
   describeBus(nowMs: number): BusStatus | null;
   describeLinks(): LinksStatus | null;
+  /** A connection of another region, which came to the public address. */
+  takeLink(connection: { readonly socket: Socket; readonly received: Buffer }): void;
   /** To be called when all workers have ended: they talk to each other while they drain. */
   stop(): Promise<void>;
   kill(): void;
@@ -90,6 +94,10 @@ class StockFabric implements HostFabric {
 
   describeLinks(): null {
     return null;
+  }
+
+  takeLink({ socket }: { readonly socket: Socket }): void {
+    answerAndClose(socket, 503, "this host takes no links");
   }
 
   async stop(): Promise<void> {}
@@ -212,6 +220,11 @@ class RoutedFabric implements HostFabric {
 
   describeLinks(): LinksStatus | null {
     return this.#links;
+  }
+
+  takeLink({ socket, received }: { readonly socket: Socket; readonly received: Buffer }): void {
+    // The other region dials again.
+    if (!this.#supervisor.takeLink(socket, received)) answerAndClose(socket, 503, "there is no router");
   }
 
   async stop(): Promise<void> {

@@ -14,6 +14,7 @@ import { HandOff } from "./hand-off.js";
 import { createHostFabric, type HostFabric } from "./host-fabric.js";
 import { type ListenAddress, Listener } from "./listener.js";
 import { deriveHostKey } from "./machine-facts.js";
+import { isLinkRequest } from "./request-head.js";
 import { routerLogFd } from "./router-process.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
 import {
@@ -102,9 +103,11 @@ class Host {
       config.listen === undefined
         ? { kind: "tcp", host: config.host, port: config.port }
         : { kind: "unix", path: config.listen, mode: config.listenMode };
-    this.#listener = new Listener({ ...config, address: this.#address }, this.#metrics, (connection) =>
-      this.#handOff.take(connection),
-    );
+    const takesLinks = config.linkListen?.kind === "public";
+    this.#listener = new Listener({ ...config, address: this.#address }, this.#metrics, (connection) => {
+      if (takesLinks && isLinkRequest(connection.received)) this.#fabric.takeLink(connection);
+      else this.#handOff.take(connection);
+    });
     this.#fabric = createHostFabric(config.fabric, {
       config,
       hostKey: this.#hostKey,

@@ -82,7 +82,9 @@ export type MessageToRouter =
   | { readonly type: "router:expect"; readonly place: string }
   /** The worker of this place has ended. */
   | { readonly type: "router:forget"; readonly place: string }
-  | { readonly type: "router:ping" };
+  | { readonly type: "router:ping" }
+  /** With a socket: a link of another region, and what was read of it, as base64. */
+  | { readonly type: "router:link"; readonly head: string };
 
 /** Totals since this router process began; (frame, worker) pairs where a frame goes to several. */
 export interface RouterCounts {
@@ -406,6 +408,8 @@ export function parseMessageToRouter(raw: unknown): MessageToRouter | undefined 
       return typeof raw.place === "string" ? { type: raw.type, place: raw.place } : undefined;
     case "router:ping":
       return { type: raw.type };
+    case "router:link":
+      return typeof raw.head === "string" ? { type: raw.type, head: raw.head } : undefined;
     default:
       return undefined;
   }

@@ -5,6 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
+import { Socket } from "node:net";
 import { dirname } from "node:path";
 import { describeBriefly, describeThrown } from "../errors.js";
 import { createIncarnation } from "../protocol/incarnation.js";
@@ -61,11 +62,11 @@ class RouterProcess {
     process.on("disconnect", () => void this.#end(0));
     process.on("uncaughtException", (thrown) => this.#failUnexpectedly(thrown));
     process.on("unhandledRejection", (thrown) => this.#failUnexpectedly(thrown));
-    process.on("message", (raw) => this.#obey(raw));
+    process.on("message", (raw, handle) => this.#obey(raw, handle));
     this.#send({ type: "router:hello" });
   }
 
-  #obey(raw: unknown): void {
+  #obey(raw: unknown, handle: unknown): void {
     const message = parseMessageToRouter(raw);
     switch (message?.type) {
       case "router:init":
@@ -79,6 +80,11 @@ class RouterProcess {
         break;
       case "router:ping":
         this.#send({ type: "router:pong" });
+        break;
+      case "router:link":
+        if (!(handle instanceof Socket)) break;
+        if (this.#linkCarrier === undefined) handle.destroy();
+        else this.#linkCarrier.take(handle, Buffer.from(message.head, "base64"));
         break;
       case undefined:
         break;

@@ -120,7 +120,7 @@ export class RegionFleet implements AsyncDisposable {
       this.hosts.map(async ({ host }) => {
         await host.waitForStatus(
           ({ links, bus }) =>
-            links?.regions.every(({ isLinked, answers, isFlooded }) => isLinked && answers && !isFlooded) &&
+            links?.regions.every(({ isLinked, answers, isFlooded }) => isLinked && answers && !isFlooded) === true &&
             (bus === null || bus.hosts.every(({ isFlooded }) => !isFlooded)),
           "the links",
         );

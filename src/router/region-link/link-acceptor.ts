@@ -83,8 +83,9 @@ export class LinkAcceptor {
 
   /** Takes a connection that somebody else has accepted, with what was read of it. */
   take(socket: Socket, head: Buffer): void {
-    this.#server.emit("connection", socket);
     if (head.length > 0) socket.unshift(head);
+    this.#server.emit("connection", socket);
+    socket.resume();
   }
 
   close(): void {

@@ -41,7 +41,7 @@ export class LinkSocket {
     this.#socket = socket;
     this.#events = events;
     this.#silentTicks = Math.max(2, Math.ceil(unreachableAfterMs / heartbeatMs));
-    socket.on("message", (data, isBinary) => this.#take(data, isBinary));
+    socket.on("message", (data) => this.#take(data));
     socket.on("ping", () => {
       this.#ticksSinceSign = 0;
     });
@@ -84,12 +84,10 @@ export class LinkSocket {
     this.#closeTimer = setTimeout(() => this.#socket.terminate(), closeTimeoutMs);
   }
 
-  #take(data: RawData, isBinary: boolean): void {
+  #take(data: RawData): void {
     this.#ticksSinceSign = 0;
-    if (this.#own !== undefined) return;
-    // `nodebuffer` is the default of ws: one buffer, whatever the number of its frames.
-    if (isBinary && Buffer.isBuffer(data)) this.#events.onMessage(data);
-    else this.close("badMessage", "a message that is text");
+    // `nodebuffer` is the default of ws: one buffer, whatever the number of its frames. Text is read as what it is not.
+    if (this.#own === undefined && Buffer.isBuffer(data)) this.#events.onMessage(data);
   }
 
   #tick(): void {

@@ -5,7 +5,7 @@ import type { NoteLine } from "../render-note.js";
 import type { LinkNote } from "./link-effects.js";
 
 export function renderLinkNote(note: LinkNote): NoteLine {
-  const kind = "region" in note ? `${note.type} ${note.region}` : note.type;
+  const kind = `${note.type} ${"region" in note ? note.region : "closure" in note ? note.closure : ""}`;
   return { ...describe(note), kind, aboutWorker: undefined };
 }
 
