@@ -67,6 +67,9 @@ export const frameFlags = {
   /** The application said something about compression; without it, Engine.IO's default holds. */
   hasCompress: 2,
   compress: 4,
+  /** For the workers of the host it comes from, or of the region, and nobody else. */
+  hostOnly: 8,
+  regionOnly: 16,
 } as const;
 
 export type FrameFault =

@@ -10,6 +10,7 @@
  */
 
 import { walkCommandRooms } from "../protocol/exchange-frames.js";
+import { frameFlags } from "../protocol/frame.js";
 import type { readInterestFrame } from "../protocol/interest-frame.js";
 import { readRoomKey } from "../protocol/room-key.js";
 import type { RoutedView } from "../protocol/routed-frame.js";
@@ -130,7 +131,7 @@ export class Forwarding {
     workers.begin(stamp);
     hosts.begin(stamp);
     if (typeof from === "object") from.stamp = stamp;
-    const toHosts = from !== "host" && this.#hostByKey.size > 0;
+    const toHosts = from !== "host" && this.#hostByKey.size > 0 && (view.flags & frameFlags.hostOnly) === 0;
     const namespaceKey = view.readNamespaceKey();
     if (view.roomCount === 0) {
       workers.addAll(workers.interest.placesOf(namespaceKey));
@@ -169,7 +170,7 @@ export class Forwarding {
     stamp: number,
   ): void {
     wishes.begin(stamp);
-    if (!isOwn) return;
+    if (!isOwn || (view.flags & (frameFlags.hostOnly | frameFlags.regionOnly)) !== 0) return;
     if (view.roomCount === 0) wishes.addAll(wishes.interest.placesOf(namespaceKey));
     let at = view.roomsStart;
     for (let left = view.roomCount; left > 0; left--) {

@@ -110,6 +110,21 @@ describe("two regions of two hosts", { skip, timeout: 120_000 }, () => {
     }
   });
 
+  test("what is emitted or asked within the host, or the region, stays there", async () => {
+    const from = eu[0] as LightSocket;
+    const within = { host: [from], region: eu } as const;
+    for (const [scope, hearers] of Object.entries(within)) {
+      const name = `within the ${scope}`;
+      from.emitTo("emit within", scope, name);
+      const heard = await hearAll(from, name);
+      for (const [socket, values] of heard) {
+        assert.deepEqual(values, hearers.includes(socket) ? [["said"], ["end"]] : [["end"]], name);
+      }
+      const ids = await Promise.all(hearers.map(async (socket) => (await socket.call<{ id: string }>("who")).id));
+      assert.deepEqual((await from.call<string[]>("fetch within", scope)).sort(), ids.sort());
+    }
+  });
+
   test("server-side events reach every other server once", async () => {
     await eu[0]?.call("tell servers", "from eu", 20);
     for (const socket of [eu[1], us[0], us[1]] as LightSocket[]) {
