@@ -50,6 +50,8 @@ const pureFiles = [
   "src/router/region-link/link-effects.ts",
   "src/router/region-link/outbound-regions.ts",
   "src/router/region-link/region-links.ts",
+  "src/router/region-link/rendezvous.ts",
+  "src/router/region-link/link-entrance.ts",
   "src/router/region-link/region-port.ts",
   "src/router/region-link/region-traffic.ts",
   "src/router/region-link/region-truth.ts",

@@ -143,7 +143,9 @@ function readRegions({ regions: text, redis, nginx, stock }) {
     throw new UsageError(`--regions is to be up to 8 names like eu,us, and not ${JSON.stringify(text)}`);
   }
   if (regions.length > 1 && (redis !== undefined || nginx || stock)) {
-    throw new UsageError("--regions goes without --redis, --nginx and --stock: each region has its own Redis, and the fabric is routed");
+    throw new UsageError(
+      "--regions goes without --redis, --nginx and --stock: each region has its own Redis, and the fabric is routed",
+    );
   }
   return regions;
 }

@@ -36,6 +36,7 @@ import { RegionLinks, type RegionLinksSettings } from "./region-link/region-link
 import { RegionTable } from "./region-link/region-port.js";
 import { RegionTraffic } from "./region-link/region-traffic.js";
 import { RegionTruth } from "./region-link/region-truth.js";
+import { ranksFirst } from "./region-link/rendezvous.js";
 import { RequestRelay } from "./request-relay.js";
 import { emptyCounters, type RouterCounters, type RouterEffects } from "./router-effects.js";
 
@@ -460,21 +461,23 @@ export class RouterCore {
     }
   }
 
-  /** Passes on what an emitter has published: every host does that for its own workers. */
+  /** Passes on what an emitter has published: every host does that for its own workers, and one for other regions. */
   takeEmitted(address: EmitterAddress, payload: Buffer, nowMs: number): void {
     this.#nowMs = nowMs;
     const namespaceKey = Buffer.from(address.namespace).toString("latin1");
+    const toRegions = this.links !== undefined && ranksFirst(this.#settings.hostKey, this.#hosts.keys(), payload);
     // Another reading of the channel's name, or nobody is there.
-    if (!this.#forwarding.isServed(namespaceKey)) return;
+    if (!toRegions && !this.#forwarding.isServed(namespaceKey)) return;
     const frame = encodeEmitterFrame(address, payload);
     if (frame === undefined) {
       this.counters.badFrames++;
       return;
     }
     this.#view.read(frame, 0, frame.length);
-    const targets = this.#forwarding.findTargets(this.#view, "host");
+    const targets = this.#forwarding.findTargets(this.#view, toRegions ? "emitter" : "host");
     if (address.isRequest) this.#forwarding.expectAnyJoin(targets);
     this.#delivery.send(targets, frame, 0, frame.length);
+    if (toRegions) this.links?.send(this.#forwarding.targetRegions, frame, 0, frame.length, nowMs);
   }
 
   /** What workers of another host send, or those of another region through it. @throws FrameError for what they do not */

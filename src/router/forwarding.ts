@@ -41,6 +41,8 @@ export type FrameSource =
   | Port
   /** A host of this region, which gives it to the others itself; or an emitter, which all hosts hear. */
   | "host"
+  /** An emitter, by the host that gives it to other regions. */
+  | "emitter"
   | "region";
 
 /** Other regions, for a router that has links to some. */
@@ -131,7 +133,8 @@ export class Forwarding {
     workers.begin(stamp);
     hosts.begin(stamp);
     if (typeof from === "object") from.stamp = stamp;
-    const toHosts = from !== "host" && this.#hostByKey.size > 0 && (view.flags & frameFlags.hostOnly) === 0;
+    const toHosts =
+      from !== "host" && from !== "emitter" && this.#hostByKey.size > 0 && (view.flags & frameFlags.hostOnly) === 0;
     const namespaceKey = view.readNamespaceKey();
     if (view.roomCount === 0) {
       workers.addAll(workers.interest.placesOf(namespaceKey));
@@ -148,7 +151,7 @@ export class Forwarding {
     if (this.#expectingAny.size > 0) workers.addAll(this.#expectingAny);
     if (toHosts) hosts.addAll(hosts.flooded);
     if (this.#regions !== undefined)
-      this.#findRegions(this.#regions, view, namespaceKey, typeof from === "object", stamp);
+      this.#findRegions(this.#regions, view, namespaceKey, typeof from === "object" || from === "emitter", stamp);
     return workers.targets;
   }
 

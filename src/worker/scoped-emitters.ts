@@ -14,6 +14,6 @@ type EmitterConstructor = new (
 export function createScopedEmitter(of: Server | Namespace, scope: "host" | "region"): Emitter {
   const namespace = "of" in of ? of.of("/") : of;
   // The class is not exported: each emitter of a namespace is one.
-  const { constructor } = namespace.local;
-  return new (constructor as EmitterConstructor)(namespace.adapter, new Set(), new Set(), { scope });
+  const Operator = namespace.local.constructor as EmitterConstructor;
+  return new Operator(namespace.adapter, new Set(), new Set(), { scope });
 }

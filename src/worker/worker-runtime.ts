@@ -20,8 +20,8 @@ import { nameClients } from "./name-clients.js";
 import { RequestGate } from "./request-gate.js";
 import type { RunOnceJobs } from "./run-once.js";
 import type { WorkerRuntimeApi } from "./runtime-registry.js";
-import type { SessionReports } from "./session-reports.js";
 import { createScopedEmitter } from "./scoped-emitters.js";
+import type { SessionReports } from "./session-reports.js";
 
 /** Engine.IO's code for a session id it does not know (engine.io 6.6, `Server.errors.UNKNOWN_SID`). */
 const unknownSidCode = 1;

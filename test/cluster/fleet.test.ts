@@ -45,7 +45,9 @@ class Fleet implements AsyncDisposable {
   async addresses(count: number): Promise<string[]> {
     const deadlineMs = performance.now() + patienceMs;
     for (;;) {
-      const found = [...this.stdout.matchAll(/^ {2}host \d+ {2}(\S+)(?: {2}in \w+)?$/gm)].map(([, address]) => String(address));
+      const found = [...this.stdout.matchAll(/^ {2}host \d+ {2}(\S+)(?: {2}in \w+)?$/gm)].map(([, address]) =>
+        String(address),
+      );
       this.#pids = listDescendants(this.process.pid ?? 0);
       if (found.length === count) return found;
       assert.ok(performance.now() < deadlineMs && this.process.exitCode === null, `${this.stdout}\n${this.stderr}`);

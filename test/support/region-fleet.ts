@@ -29,12 +29,12 @@ export class RegionFleet implements AsyncDisposable {
   /** In front of each region's first host, or whichever `target` says. */
   readonly proxies: ReadonlyMap<string, CuttableProxy>;
   readonly #directory: string;
-  readonly #redis: readonly LocalRedis[];
+  readonly #redis: ReadonlyMap<string, LocalRedis>;
 
   private constructor(
     hosts: readonly RegionHost[],
     proxies: ReadonlyMap<string, CuttableProxy>,
-    redis: readonly LocalRedis[],
+    redis: ReadonlyMap<string, LocalRedis>,
     directory: string,
   ) {
     this.hosts = hosts;
@@ -47,14 +47,14 @@ export class RegionFleet implements AsyncDisposable {
   static async start({ regions, workers = 1, env = {}, app }: RegionFleetOptions): Promise<RegionFleet> {
     const directory = mkdtempSync(join(tmpdir(), "sbx-regions-"));
     const names = Object.keys(regions);
-    const redis: LocalRedis[] = [];
+    const redis = new Map<string, LocalRedis>();
     const proxies = new Map<string, CuttableProxy>();
     const starting: Promise<RegionHost>[] = [];
     for (const region of names) proxies.set(region, await CuttableProxy.start(nameLinkSocket(directory, region, 0)));
     for (const [region, count] of Object.entries(regions)) {
       const server = count > 1 ? new LocalRedis() : undefined;
       await server?.start();
-      if (server !== undefined) redis.push(server);
+      if (server !== undefined) redis.set(region, server);
       for (let index = 0; index < count; index++) {
         const links = names
           .filter((name) => name !== region)
@@ -100,6 +100,10 @@ export class RegionFleet implements AsyncDisposable {
     return found.host;
   }
 
+  redisSocket(region: string): string {
+    return this.#redis.get(region)?.socketPath ?? "";
+  }
+
   linkSocket(region: string, index: number): string {
     return nameLinkSocket(this.#directory, region, index);
   }
@@ -131,7 +135,7 @@ export class RegionFleet implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const ended = await Promise.allSettled(this.hosts.map(async ({ host }) => await host[Symbol.asyncDispose]()));
     for (const proxy of this.proxies.values()) await proxy[Symbol.asyncDispose]();
-    for (const redis of this.#redis) await redis[Symbol.asyncDispose]();
+    for (const redis of this.#redis.values()) await redis[Symbol.asyncDispose]();
     rmSync(this.#directory, { recursive: true, force: true });
     const failed = ended.find((each) => each.status === "rejected");
     if (failed !== undefined) throw failed.reason;

@@ -9,7 +9,6 @@ import type { BusMessage } from "../../protocol/bus-messages.js";
 import type { Datagram } from "../../protocol/link-datagram.js";
 import { encodeRouterToRouter, type RouterToRouter } from "../../protocol/router-frames.js";
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
-import type { Forwarding } from "../forwarding.js";
 import { HostFacts } from "../host-bus/host-facts.js";
 import type { Members } from "../members.js";
 import type { LinkCounters, LinkNote, LinkPeer } from "./link-effects.js";
