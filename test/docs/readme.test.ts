@@ -18,7 +18,19 @@ const documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "nginx/README
 );
 
 /** Flags that are no settings, and those of other programs that the documents name. */
-const otherFlags = ["--config", "--json", "--help", "--version", "--now", "--hosts", "--stock", "--rooms", "--nginx"];
+const otherFlags = [
+  "--config",
+  "--json",
+  "--help",
+  "--version",
+  "--now",
+  "--hosts",
+  "--stock",
+  "--rooms",
+  "--nginx",
+  "--regions",
+  "--latency",
+];
 /** Variables that are no settings: one names the config file, one is read before there is a build. */
 const otherVariables = ["SIGNALBOX_CONFIG", "SIGNALBOX_BOOTSTRAP"];
 

@@ -16,6 +16,8 @@ export interface RegionFleetOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Absolute path of the application. */
   readonly app?: string;
+  /** What each way over a link takes. */
+  readonly delayMs?: number;
 }
 
 export interface RegionHost {
@@ -44,13 +46,14 @@ export class RegionFleet implements AsyncDisposable {
   }
 
   /** Resolves when every host has a link to every other region, which answers, and knows its rooms. */
-  static async start({ regions, workers = 1, env = {}, app }: RegionFleetOptions): Promise<RegionFleet> {
+  static async start({ regions, workers = 1, env = {}, app, delayMs = 0 }: RegionFleetOptions): Promise<RegionFleet> {
     const directory = mkdtempSync(join(tmpdir(), "sbx-regions-"));
     const names = Object.keys(regions);
     const redis = new Map<string, LocalRedis>();
     const proxies = new Map<string, CuttableProxy>();
     const starting: Promise<RegionHost>[] = [];
-    for (const region of names) proxies.set(region, await CuttableProxy.start(nameLinkSocket(directory, region, 0)));
+    for (const region of names)
+      proxies.set(region, await CuttableProxy.start(nameLinkSocket(directory, region, 0), delayMs));
     for (const [region, count] of Object.entries(regions)) {
       const server = count > 1 ? new LocalRedis() : undefined;
       await server?.start();
