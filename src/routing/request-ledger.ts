@@ -99,14 +99,14 @@ export class RequestLedger {
   noteAnswer(id: number, toUid: string, fromUid: string, type: number, value: Buffer, isLast: boolean): void {
     const request = this.#requests.get(id);
     if (request?.waiting === undefined || request.askerUid !== toUid || request.early.has(fromUid)) return;
-    if (!request.waiting.has(fromUid)) {
-      if (!isRegionAsked(request.waiting)) return;
-      if (isLast) {
-        request.early.add(fromUid);
-        request.asked++;
-      }
+    const isAwaited = request.waiting.has(fromUid);
+    const mayBeEarly = isRegionAsked(request.waiting);
+    if (!isAwaited && !mayBeEarly) return;
+    if (isLast) {
+      request.waiting.delete(fromUid);
+      if (mayBeEarly) request.early.add(fromUid);
+      if (!isAwaited) request.asked++;
     }
-    if (isLast) request.waiting.delete(fromUid);
     request.handlers.onAnswer(type, value);
     this.#endIfComplete(id, request);
   }
