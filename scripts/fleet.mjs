@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { prettyFactory } from "pino-pretty";
 import { findNginx, startNginx } from "./fleet-nginx.mjs";
+import { createRegionSettings, nameLinkSocket, openWays } from "./fleet-regions.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const cli = path.join(root, "dist/cli/main.js");
@@ -26,7 +27,9 @@ const usage = `npm run fleet -- [options]
 
 Starts Redis and several hosts on this machine, and follows their logs. Ctrl-C ends all of it.
 
-  --hosts COUNT     hosts to start [3]
+  --hosts COUNT     hosts to start [3], of each region if there are several
+  --regions NAMES   regions, each with a Redis of its own, linked to each other: eu,us [one region]
+  --latency TIME    what each way between two regions takes: 80ms [0ms]
   --workers COUNT   workers of each host [2]
   --app PATH        application to run [the demo]
   --port FIRST      port of the first host, the others follow [any free ports]
@@ -53,18 +56,32 @@ async function main() {
   const ending = waitForEnd();
   endWithOutput(() => ending.note("nobody reads the output any more"));
   const processes = [];
+  let ways = [];
   try {
-    const redisUrl = options.redis ?? (await startRedis(directory, processes));
-    const hosts = Array.from({ length: options.hosts }, (_, index) =>
-      startHost(index, options, redisUrl, directory, processes),
-    );
+    const hosts = [];
+    const { regions } = options;
+    const listSettings = regions.length > 1 ? createRegionSettings(regions, directory) : () => ({});
+    const linkSockets = {};
+    for (const region of regions) {
+      const redisUrl = options.redis ?? (await startRedis(directory, region, processes));
+      for (let count = 0; count < options.hosts; count++) {
+        const index = hosts.length;
+        const settings = { SIGNALBOX_REDIS_URL: redisUrl, ...listSettings(region, index + 1) };
+        hosts.push(startHost(index, options, settings, directory, processes));
+        linkSockets[region] = [...(linkSockets[region] ?? []), nameLinkSocket(directory, index + 1)];
+      }
+    }
+    if (regions.length > 1) ways = await openWays(linkSockets, options.latencyMs, directory);
     for (const host of hosts) host.ended.then((how) => ending.note(`host ${host.number} has ended (${how})`));
     const addresses = await Promise.race([Promise.all(hosts.map(async ({ ready }) => await ready)), ending.reason]);
     if (Array.isArray(addresses)) {
       const front = nginx === undefined ? undefined : await startFront(nginx, addresses, directory, processes);
       front?.ended.then((how) => ending.note(`nginx has ended (${how})`));
-      say(`\n${options.hosts} hosts are ready. Ctrl-C ends them.`);
-      for (const [index, address] of addresses.entries()) say(`  host ${index + 1}  ${address}`);
+      say(`\n${hosts.length} hosts are ready. Ctrl-C ends them.`);
+      for (const [index, address] of addresses.entries()) {
+        const region = regions.length > 1 ? `  in ${regions[Math.floor(index / options.hosts)]}` : "";
+        say(`  host ${index + 1}  ${address}${region}`);
+      }
       if (front !== undefined) say(`  nginx   ${front.url}`);
       say("");
     }
@@ -73,6 +90,7 @@ async function main() {
     return reason === undefined ? 0 : 1;
   } finally {
     await endAll(processes);
+    for (const way of ways) way.close();
     rmSync(directory, { recursive: true, force: true });
   }
 }
@@ -87,6 +105,8 @@ function readOptions() {
         app: { type: "string" },
         port: { type: "string", default: "0" },
         redis: { type: "string" },
+        regions: { type: "string", default: "default" },
+        latency: { type: "string", default: "0ms" },
         nginx: { type: "boolean", default: false },
         stock: { type: "boolean", default: false },
         help: { type: "boolean", short: "h" },
@@ -100,17 +120,40 @@ function readOptions() {
     return undefined;
   }
   const hosts = readCount("--hosts", values.hosts, 1, maxHosts);
+  const regions = readRegions(values);
   if (values.app !== undefined && !existsSync(values.app))
     throw new UsageError(`--app: there is no file ${values.app}`);
   return {
     hosts,
     workers: readCount("--workers", values.workers, 1, 256),
-    port: readCount("--port", values.port, 0, 65_535 - hosts),
+    port: readCount("--port", values.port, 0, 65_535 - hosts * regions.length),
+    regions,
+    latencyMs: readLatency(values.latency),
     app: values.app,
     redis: values.redis,
     hasNginx: values.nginx,
     fabric: values.stock ? "stock" : "routed",
   };
+}
+
+function readRegions({ regions: text, redis, nginx, stock }) {
+  const regions = text.split(",");
+  const areNames = regions.every((name) => /^[a-z0-9][a-z0-9-]{0,31}$/.test(name));
+  if (!areNames || new Set(regions).size !== regions.length || regions.length > 8) {
+    throw new UsageError(`--regions is to be up to 8 names like eu,us, and not ${JSON.stringify(text)}`);
+  }
+  if (regions.length > 1 && (redis !== undefined || nginx || stock)) {
+    throw new UsageError(
+      "--regions goes without --redis, --nginx and --stock: each region has its own Redis, and the fabric is routed",
+    );
+  }
+  return regions;
+}
+
+function readLatency(text) {
+  const [, digits] = /^(\d{1,5})(?:ms)?$/.exec(text) ?? [];
+  if (digits === undefined) throw new UsageError(`--latency is to be like 80ms, and not ${JSON.stringify(text)}`);
+  return Number(digits);
 }
 
 function readCount(name, text, least, most) {
@@ -130,8 +173,8 @@ function waitForEnd() {
 }
 
 /** Starts a Redis that only this user reaches, and resolves with its URL when it answers. */
-async function startRedis(directory, processes) {
-  const socket = path.join(directory, "redis.sock");
+async function startRedis(directory, region, processes) {
+  const socket = path.join(directory, `redis-${region}.sock`);
   const args = ["--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--save", "", "--appendonly", "no"];
   // A group of its own: Ctrl-C is for this script, which ends Redis after the hosts.
   const child = spawn("redis-server", [...args, "--dir", directory], {
@@ -187,7 +230,7 @@ function nameHost(index) {
   return `h${String(index + 1).padStart(3, "0")}`;
 }
 
-function startHost(index, { app, port, workers, fabric }, redisUrl, directory, processes) {
+function startHost(index, { app, port, workers, fabric }, settings, directory, processes) {
   const number = index + 1;
   const env = {
     ...process.env,
@@ -196,9 +239,9 @@ function startHost(index, { app, port, workers, fabric }, redisUrl, directory, p
     SIGNALBOX_ADMIN_PORT: "0",
     SIGNALBOX_WORKERS: String(workers),
     SIGNALBOX_FABRIC: fabric,
-    SIGNALBOX_REDIS_URL: redisUrl,
     SIGNALBOX_RUNTIME_DIR: path.join(directory, String(number)),
     SIGNALBOX_LOG_FORMAT: "json",
+    ...settings,
   };
   const child = spawn(process.execPath, [cli, "start", ...(app === undefined ? [] : [app])], {
     env,

@@ -81,6 +81,25 @@ const hostStatusSchema: z.ZodType<HostStatus> = z.object({
       missedFrames: count,
     })
     .nullable(),
+  links: z
+    .object({
+      regions: z.array(
+        z.object({
+          region: z.string(),
+          isLinked: z.boolean(),
+          answers: z.boolean(),
+          hostKey: z.string().nullable(),
+          isFlooded: z.boolean(),
+          rooms: count,
+          queuedBytes: count,
+          roundTripMs: z.number().nullable(),
+        }),
+      ),
+      accepted: count,
+      lostFrames: count,
+      missedFrames: count,
+    })
+    .nullable(),
   counters: z.record(z.string(), z.number()),
 });
 

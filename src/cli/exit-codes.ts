@@ -50,6 +50,7 @@ const exitCodeByErrorCode: Record<SignalboxErrorCode, ExitCode> = {
   SIGNALBOX_NOT_PRIMARY: exitCodes.appFailed,
   SIGNALBOX_REDIS_AWAY: exitCodes.appFailed,
   SIGNALBOX_REDIS_CA_UNREADABLE: exitCodes.usage,
+  SIGNALBOX_LINK_FILE_UNREADABLE: exitCodes.usage,
   SIGNALBOX_HOST_KEY_TAKEN: exitCodes.usage,
   SIGNALBOX_NGINX_CHECK_FAILED: exitCodes.usage,
   SIGNALBOX_SYSTEMD_CHECK_FAILED: exitCodes.usage,

@@ -1,7 +1,7 @@
 /** A host's status as text for a terminal. Pure. */
 
 import { renderColumns } from "../config/render-columns.js";
-import type { BusStatus, HostStatus, ReloadStatus, RouterStatus } from "../protocol/host-status.js";
+import type { BusStatus, HostStatus, LinksStatus, ReloadStatus, RouterStatus } from "../protocol/host-status.js";
 
 /** The host, its workers and its counters; ends with a newline. */
 export function renderStatus(status: HostStatus): string {
@@ -20,6 +20,7 @@ export function renderStatus(status: HostStatus): string {
     ["fabric", status.fabric],
     ...renderRouter(status.router),
     ...renderBus(status.bus),
+    ...renderLinks(status.links),
     ["app", status.app],
   ]);
   const workers = status.workers.map((worker) => [
@@ -63,6 +64,21 @@ function renderRouter(router: RouterStatus | null): string[][] {
   ];
   if (router.stalledWorkers.length > 0) lines.push(`does not answer: worker ${router.stalledWorkers.join(", ")}`);
   return lines.map((line, index) => [index === 0 ? "router" : "", line]);
+}
+
+/** One line on the links, one on each other region. */
+function renderLinks(links: LinksStatus | null): string[][] {
+  if (links === null) return [];
+  const { regions, accepted, lostFrames, missedFrames } = links;
+  const lines = [`${accepted} taken, lost messages ${lostFrames}, missed ${missedFrames}`];
+  for (const { region, isLinked, hostKey, isFlooded, rooms, queuedBytes, roundTripMs } of regions) {
+    const state = isLinked ? `linked to ${hostKey}` : "no link";
+    const delay = roundTripMs === null ? "" : `, round trip ${roundTripMs.toFixed(1)} ms`;
+    lines.push(
+      `region ${region}: ${state}, ${isFlooded ? "gets everything" : `${rooms} rooms`}, ${queuedBytes} bytes wait${delay}`,
+    );
+  }
+  return lines.map((line, index) => [index === 0 ? "links" : "", line]);
 }
 
 /** One line on the bus, one on each other host. */

@@ -9,6 +9,20 @@ export type FabricName = "routed" | "stock";
 /** Which of the two adapters of `@socket.io/redis-adapter` the fabric `stock` uses. */
 export type StockAdapterName = "classic" | "sharded";
 
+/** Another region, and where its hosts take links. */
+export interface LinkSetting {
+  readonly region: string;
+  /** `ws:`, `wss:` or `ws+unix:`, without user, password or query. */
+  readonly url: string;
+}
+
+/** Where this host takes links of other regions. */
+export type LinkListenSetting =
+  /** At a path of the public address. */
+  | { readonly kind: "public" }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
 /** Where a value came from, for `signalbox check`. */
 export type ConfigOrigin = "flag" | "environment" | "file" | "default";
 
@@ -44,6 +58,18 @@ export interface SignalboxConfig {
   readonly stockAdapter: StockAdapterName;
   /** Prefix of the channels of the fabric `stock`, as in the fleet that is joined. */
   readonly stockKey: string;
+  /** Other regions; undefined: there is one region. */
+  readonly links: readonly LinkSetting[] | undefined;
+  /** Undefined: hosts of other regions cannot link to this one. */
+  readonly linkListen: LinkListenSetting | undefined;
+  /** Never to be printed. The first signs, all are accepted. */
+  readonly linkSecrets: readonly string[] | undefined;
+  /** Path of a PEM file with the certificate authority of the other regions. */
+  readonly linkCa: string | undefined;
+  /** Paths of PEM files: certificate and key by which this host is known to proxies of other regions. */
+  readonly linkCertificate: string | undefined;
+  readonly linkKey: string | undefined;
+  readonly linkCompression: boolean;
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly reloadTimeoutMs: number;

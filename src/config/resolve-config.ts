@@ -1,5 +1,6 @@
 /** Makes one configuration out of flags, environment, file and defaults, or lists every fault of all of them. Pure. */
 
+import { nameRegionKey } from "../address/region-key.js";
 import { ConfigError } from "../errors.js";
 import { parseRedisUrl } from "../redis/redis-url.js";
 import type { ConfigOrigin, SignalboxConfig } from "./config.js";
@@ -169,7 +170,45 @@ function findConflicts(config: SignalboxConfig, origins: ConfigOrigins, faultyKe
   ) {
     faults.push(`${name("proxyProtocol")} is for the proxies of ${name("trustProxy")}, which are none; name them`);
   }
+  if (areSound("region", "links", "linkListen", "linkSecrets", "linkCertificate", "linkKey", "fabric")) {
+    faults.push(...findLinkFaults(config, name));
+  }
   if (areSound("redisUrl")) faults.push(...findRedisFaults(config, origins));
+  return faults;
+}
+
+/** What is wrong with the settings of links. */
+function findLinkFaults(config: SignalboxConfig, name: (key: SettingKey) => string): string[] {
+  const faults: string[] = [];
+  const { region, links = [], linkListen, linkSecrets, linkCertificate, linkKey, fabric } = config;
+  const own = links.find((link) => link.region === region);
+  if (own !== undefined) {
+    faults.push(
+      `${name("links")} has a link to ${region}, which is this host's own ${name("region")}; leave it out, or name the region`,
+    );
+  }
+  const regionByKey = new Map([[nameRegionKey(region), region]]);
+  for (const { region: other } of links) {
+    const same = regionByKey.get(nameRegionKey(other));
+    if (same !== undefined && other !== region) {
+      faults.push(
+        `${name("links")}: the names ${same} and ${other} cannot be told apart; rename one of the two regions`,
+      );
+    }
+    regionByKey.set(nameRegionKey(other), other);
+  }
+  if ((links.length > 0 || linkListen !== undefined) && linkSecrets === undefined) {
+    const what = links.length > 0 ? "links" : "linkListen";
+    faults.push(`${name(what)} needs linkSecrets, the same as in the other regions; set SIGNALBOX_LINK_SECRETS`);
+  }
+  if (fabric === "stock" && (links.length > 0 || linkListen !== undefined)) {
+    faults.push(
+      `links to other regions are of the fabric routed, and ${name("fabric")} is stock; leave out one of them`,
+    );
+  }
+  if ((linkCertificate === undefined) !== (linkKey === undefined)) {
+    faults.push("linkCertificate and linkKey belong together; set both, or neither");
+  }
   return faults;
 }
 

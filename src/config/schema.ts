@@ -1,6 +1,7 @@
 /** The one table of settings: names, allowed values, defaults and meanings; everything else is generated from it. Pure. */
 
 import type { SignalboxConfig } from "./config.js";
+import { linkListen, linkSecrets, regionLinks, regionPattern } from "./link-values.js";
 import {
   octalMode,
   oneOf,
@@ -22,6 +23,7 @@ export const settingGroups = [
   "Public address",
   "Identity and administration",
   "Redis",
+  "Other regions",
   "Limits and timeouts",
   "Restarts",
   "Logging and debugging",
@@ -143,10 +145,11 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
   },
   region: {
     group: "Identity and administration",
-    kind: textLike(/^[a-z0-9][a-z0-9-]{0,31}$/, "1 to 32 characters out of a-z, 0-9 and - (not first)"),
+    kind: textLike(regionPattern, "1 to 32 characters out of a-z, 0-9 and - (not first)"),
     defaultValue: "default",
     placeholder: "NAME",
-    description: "Name of the region this host is in; one region needs no name of its own.",
+    description:
+      "Name of the region this host is in, by which others name it in links; one region needs no name of its own.",
   },
   adminPort: {
     group: "Identity and administration",
@@ -216,6 +219,71 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     description:
       "Beginning of the names of the channels of the fabric stock, the same as in the fleet to be joined: key of the " +
       "classic adapter, channelPrefix of the sharded one.",
+  },
+  links: {
+    group: "Other regions",
+    kind: regionLinks(),
+    defaultValue: undefined,
+    whenUnset: "there is one region",
+    placeholder: "LINKS",
+    description:
+      'Other regions and where their hosts take links: in the file `{"us": {"url": "wss://us.example.com/signalbox/link"}}`, ' +
+      "elsewhere us=wss://us.example.com/signalbox/link; a URL may be that of a load balancer.",
+  },
+  linkListen: {
+    group: "Other regions",
+    kind: linkListen(),
+    defaultValue: undefined,
+    whenUnset: "no links are taken",
+    placeholder: "PLACE",
+    description:
+      "Where this host takes links of other regions: public (the path /signalbox/link of the public address, behind nginx), " +
+      "ADDRESS:PORT, or the path of a Unix socket.",
+  },
+  linkSecrets: {
+    group: "Other regions",
+    kind: linkSecrets(),
+    defaultValue: undefined,
+    whenUnset: "there are no links",
+    placeholder: "SECRETS",
+    description:
+      "Secrets by which regions know each other, the same in all of them: the first signs, all are accepted, so that they can be " +
+      "changed one after the other. Better in the environment or the config file than in a flag, which other users of the machine can see.",
+    secret: true,
+  },
+  linkCa: {
+    group: "Other regions",
+    kind: path(),
+    defaultValue: undefined,
+    whenUnset: "the authorities that Node knows",
+    placeholder: "PATH",
+    description:
+      "PEM file with the certificate authority of the other regions' wss: URLs; those that Node knows by default.",
+  },
+  linkCertificate: {
+    group: "Other regions",
+    kind: path(),
+    defaultValue: undefined,
+    whenUnset: "no client certificate is shown",
+    placeholder: "PATH",
+    description: "PEM file with the certificate that this host shows to the other regions' wss: URLs; with linkKey.",
+  },
+  linkKey: {
+    group: "Other regions",
+    kind: path(),
+    defaultValue: undefined,
+    whenUnset: "no client certificate is shown",
+    placeholder: "PATH",
+    description: "PEM file with the key of that certificate.",
+  },
+  linkCompression: {
+    group: "Other regions",
+    kind: onOff(),
+    defaultValue: false,
+    placeholder: "",
+    description:
+      "Compresses what is sent to other regions (permessage-deflate), if both ends have it on; off because it costs more CPU " +
+      "than all the rest of a link.",
   },
   startTimeoutMs: {
     group: "Limits and timeouts",
@@ -307,8 +375,8 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: 67_108_864,
     placeholder: "BYTES",
     description:
-      "Bytes that are kept for each other host while it cannot take them (fabric routed with redisUrl): a minute of 1 MB/s; " +
-      "beyond it the oldest are given up, which is counted on both sides, and the clients of that host reconnect.",
+      "Bytes that are kept for each other host, and for each other region, while it cannot take them (fabric routed): a minute " +
+      "of 1 MB/s; beyond it the oldest are given up, which is counted on both sides, and the clients there reconnect.",
   },
   hostOutboxAgeMs: {
     group: "Limits and timeouts",
@@ -316,7 +384,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     defaultValue: minute,
     placeholder: "MS",
     description:
-      "Milliseconds that messages are kept for another host; longer than Redis needs to start again or to fail over, and as " +
+      "Milliseconds that messages are kept for another host or region; longer than Redis needs to start again or to fail over, and as " +
       "long as a client's patience. After as long without a sign of life a host is given up.",
   },
   hostUnreachableAfterMs: {

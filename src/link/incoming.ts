@@ -16,6 +16,8 @@ export interface IncomingEvents {
 export class Incoming {
   readonly #events: IncomingEvents;
   #taken = 0;
+  /** Acknowledged are frames up to this one only; infinity when whatever has come is. */
+  #settled: number;
   #highestPacket = 0;
   #hasGap = false;
   /** Pieces of the next frame. */
@@ -27,11 +29,46 @@ export class Incoming {
   /** Frames that came more than once. */
   doubles = 0;
 
-  constructor(events: IncomingEvents) {
+  /** @param isAckHeld frames are acknowledged when `settle` says so, and not when they come */
+  constructor(events: IncomingEvents, isAckHeld = false) {
     this.#events = events;
+    this.#settled = isAckHeld ? 0 : Number.POSITIVE_INFINITY;
+  }
+
+  /** Frames up to this one have come, or will not. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Another receiver has taken frames up to this one, and knows how many were lost. */
+  resume(taken: number, lostTotal: number): void {
+    if (taken > this.#taken) {
+      this.#taken = taken;
+      this.#dropPieces();
+    }
+    this.#settled = Math.max(this.#settled, taken);
+    this.lostTotal = Math.max(this.lostTotal, lostTotal);
+  }
+
+  /** Frames up to this one have been passed on: answers whether that is news to the sender. */
+  settle(sequence: number): boolean {
+    if (sequence <= this.#settled) return false;
+    this.#settled = Math.min(sequence, this.#taken);
+    this.#unackedBytes++;
+    return true;
   }
 
   get acknowledgement(): Acknowledgement {
+    if (this.#settled < this.#taken) {
+      const { lostTotal } = this;
+      return {
+        acked: this.#settled,
+        ackedBytes: 0,
+        hasGap: false,
+        highestPacket: this.#highestPacket,
+        lostTotal,
+      };
+    }
     return {
       acked: this.#taken,
       ackedBytes: this.#pieceBytes,

@@ -14,6 +14,8 @@ export interface LinkSettings extends OutgoingLimits {
   readonly peerIncarnation: string;
   /** How long an acknowledgement waits for something to travel with. */
   readonly ackDelayMs: number;
+  /** What comes is acknowledged when `settle` says so: it has to be passed on first. */
+  readonly isAckHeld?: boolean;
 }
 
 export class LinkSession {
@@ -27,7 +29,7 @@ export class LinkSession {
   constructor(settings: LinkSettings, events: IncomingEvents) {
     this.#settings = settings;
     this.#outgoing = new Outgoing(settings);
-    this.#incoming = new Incoming(events);
+    this.#incoming = new Incoming(events, settings.isAckHeld);
   }
 
   get peerIncarnation(): string {
@@ -67,6 +69,36 @@ export class LinkSession {
     return this.#incoming.lostTotal;
   }
 
+  /** Sequence of the last frame that was pushed. */
+  get pushed(): number {
+    return this.#outgoing.pushed;
+  }
+
+  /** Frames up to this one have been taken, or were given up. */
+  get passed(): number {
+    return this.#outgoing.passed;
+  }
+
+  /** Frames up to this one have been taken by the other side, or it knows that they are lost. */
+  get acked(): number {
+    return this.#outgoing.acked;
+  }
+
+  /** Frames up to this one have come, or will not. */
+  get taken(): number {
+    return this.#incoming.taken;
+  }
+
+  /** The other side goes on where another receiver has left off. */
+  resume(taken: number, lostTotal: number): void {
+    this.#incoming.resume(taken, lostTotal);
+  }
+
+  /** With `isAckHeld`: what has come up to this sequence has been passed on. */
+  settle(sequence: number, nowMs: number): void {
+    if (this.#incoming.settle(sequence)) this.#ackDueMs = Math.min(this.#ackDueMs, nowMs + this.#settings.ackDelayMs);
+  }
+
   get droppedVolatile(): number {
     return this.#outgoing.droppedVolatile;
   }
@@ -78,6 +110,11 @@ export class LinkSession {
   /** Queues a whole frame, which is not changed any more. Answers false when it was volatile and is dropped. */
   push(frame: Buffer, isVolatile: boolean, nowMs: number): boolean {
     return this.#outgoing.push(frame, isVolatile, nowMs);
+  }
+
+  /** Counts a frame that is not kept: the other side is not expected back. Everything before it has to be given up. */
+  pushLost(): void {
+    this.#outgoing.pushLost();
   }
 
   /** The carrier can send, or cannot: what has not been acknowledged is sent again when it can. */
@@ -149,9 +186,9 @@ export class LinkSession {
 
   /**
    * The other side's process has restarted: frames that were never sent are the new session's. Answers how many were sent and
-   * not acknowledged: they may have been taken, and are not sent again.
+   * not acknowledged: they may have been taken, and are not sent again, unless they may come twice.
    */
-  moveTo(successor: LinkSession): number {
-    return this.#outgoing.moveTo(successor.#outgoing);
+  moveTo(successor: LinkSession, mayRepeat: (frame: Buffer) => boolean = () => false): number {
+    return this.#outgoing.moveTo(successor.#outgoing, mayRepeat);
   }
 }

@@ -101,6 +101,26 @@ export class Outgoing {
     return this.#acked === this.#nextSequence - 1;
   }
 
+  get pushed(): number {
+    return this.#nextSequence - 1;
+  }
+
+  get acked(): number {
+    return this.#acked;
+  }
+
+  get passed(): number {
+    return Math.max(this.#acked, this.#base - 1);
+  }
+
+  /** Gives up all there is, and one frame more that is not even kept. */
+  pushLost(): void {
+    this.giveUpAll();
+    this.#nextSequence++;
+    this.#base = this.#nextSequence;
+    this.givenUp++;
+  }
+
   /** Takes a frame, which the caller does not change any more. Answers false when a volatile one is dropped. */
   push(frame: Buffer, isVolatile: boolean, nowMs: number): boolean {
     const bytes = frame.length;
@@ -128,6 +148,8 @@ export class Outgoing {
     this.#isUp = isUp;
     this.#resendMs = this.#limits.resendMs;
     if (isUp) {
+      // Another receiver may go on from here, which has no part of the frame.
+      this.#ackedBytes = 0;
       this.#beginAgain(nextPacket, !this.isSettled);
       this.#resendAtMs = nowMs + this.#resendMs;
       return;
@@ -244,13 +266,14 @@ export class Outgoing {
   /**
    * The receiver has restarted, and knows of nothing: what it may have got is given up, since it could come twice; the rest
    * is the successor's. Answers how many frames are of unknown fate.
+   * @param mayRepeat whether a frame does no harm when it comes twice
    */
-  moveTo(successor: Outgoing): number {
+  moveTo(successor: Outgoing, mayRepeat: (frame: Buffer) => boolean): number {
     let uncertain = 0;
     for (let at = this.#head; at < this.#entries.length; at++) {
       const { sequence, frame, queuedMs } = this.#entries[at] as Entry;
       if (sequence === 0 || frame === undefined) continue;
-      if (sequence <= this.#highestSent) uncertain++;
+      if (sequence <= this.#highestSent && !mayRepeat(frame)) uncertain++;
       else successor.push(frame, false, queuedMs);
     }
     return uncertain;

@@ -58,7 +58,7 @@ ${entries.join("\n")}
 }`;
 }
 
-function renderGroups({ hosts }: NginxSite): string {
+function renderGroups({ hosts, hasLink }: NginxSite): string {
   const alone = hosts.map(
     ({ hostKey, address }, index) => `# Host ${hostKey}.
 upstream ${hostGroup(index)} {
@@ -86,6 +86,16 @@ upstream signalbox_pages {
     zone signalbox_pages ${zoneSize(hosts)};
 ${renderServers(hosts, "max_fails=0")}
     keepalive ${keptConnections};
+}${hasLink ? renderLinkGroup(hosts) : ""}`;
+}
+
+function renderLinkGroup(hosts: readonly SiteHost[]): string {
+  return `
+
+# All hosts, for the links of other regions: without kept connections, because a host looks at the first request of each for a link.
+upstream signalbox_links {
+    zone signalbox_links ${zoneSize(hosts)};
+${renderServers(hosts, "max_fails=0")}
 }`;
 }
 
@@ -215,7 +225,7 @@ function renderLocations({ path, hasLink }: NginxSite): string[] {
     hasLink
       ? `    # Servers of other regions. They prove to the host who they are; allow only their addresses if you know them.
     location = ${linkPath} {
-        proxy_pass http://signalbox_pages;
+        proxy_pass http://signalbox_links;
     }`
       : `    # For servers of other regions; closed, because no link was asked for.
     location = ${linkPath} {

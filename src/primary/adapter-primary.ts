@@ -79,6 +79,7 @@ export function setupPrimary(options: AdapterPrimaryOptions = {}): void {
         maxRoomsPerWorker: maxRooms,
         isDirectoryOwn: true,
         bus: null,
+        links: null,
       },
       restart,
     },

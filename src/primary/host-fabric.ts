@@ -1,27 +1,25 @@
 /** What joins the workers of this host, seen from the primary: a router of our own, or the cluster adapter's primary half. */
 
-import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { encodePlace, parsePlace } from "../address/address.js";
 import type { FabricName, SignalboxConfig } from "../config/config.js";
-import { BusError, describeBriefly } from "../errors.js";
+import { BusError } from "../errors.js";
 import type { Logger } from "../logging.js";
 import { BusMetrics } from "../metrics/bus-metrics.js";
 import { FabricMetrics } from "../metrics/fabric-metrics.js";
 import type { HostMetrics } from "../metrics/host-metrics.js";
+import { LinkMetrics } from "../metrics/link-metrics.js";
 import { RouterMetrics } from "../metrics/router-metrics.js";
-import type { BusStatus, RouterStatus } from "../protocol/host-status.js";
-import type { RouterBusInit, RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
+import type { BusStatus, LinksStatus, RouterStatus } from "../protocol/host-status.js";
+import type { RouterLogSettings, RouterReport } from "../protocol/router-messages.js";
 import type { FabricCounts } from "../protocol/worker-messages.js";
 import { BusState } from "./bus-state.js";
 import { roundSeconds } from "./describe-host.js";
+import { readBusInit, readLinksInit, warnOfPlainLinks } from "./far-sides.js";
+import { answerAndClose } from "./refusal.js";
 import { explainRouterAbsence, isRouterExpected } from "./router-policy.js";
 import { RouterSupervisor } from "./router-supervisor.js";
-
-/** 9 bytes are 12 characters of base64url. */
-const instanceBytes = 9;
 
 export interface HostFabric {
   /** Resolves when workers can be started. */
@@ -38,6 +36,9 @@ export interface HostFabric {
   isHealthy(nowMs: number): boolean;
   describeRouter(nowMs: number): RouterStatus | null;
   describeBus(nowMs: number): BusStatus | null;
+  describeLinks(): LinksStatus | null;
+  /** A connection of another region, which came to the public address. */
+  takeLink(connection: { readonly socket: Socket; readonly received: Buffer }): void;
   /** To be called when all workers have ended: they talk to each other while they drain. */
   stop(): Promise<void>;
   kill(): void;
@@ -92,6 +93,14 @@ class StockFabric implements HostFabric {
     return null;
   }
 
+  describeLinks(): null {
+    return null;
+  }
+
+  takeLink({ socket }: { readonly socket: Socket }): void {
+    answerAndClose(socket, 503, "this host takes no links");
+  }
+
   async stop(): Promise<void> {}
 
   kill(): void {}
@@ -120,6 +129,8 @@ class RoutedFabric implements HostFabric {
   readonly #metrics: RouterMetrics;
   readonly #fabricMetrics: FabricMetrics;
   readonly #bus: { readonly state: BusState; readonly metrics: BusMetrics } | undefined;
+  readonly #linkMetrics: LinkMetrics | undefined;
+  #links: LinksStatus | null = null;
   #lostFrames = 0;
 
   constructor(surroundings: HostFabricSurroundings) {
@@ -129,6 +140,11 @@ class RoutedFabric implements HostFabric {
     const bus = readBusInit(config);
     if (bus !== null) {
       this.#bus = { state: new BusState(performance.now()), metrics: new BusMetrics(metrics.registry) };
+    }
+    const links = readLinksInit(config);
+    if (links !== null) {
+      this.#linkMetrics = new LinkMetrics(metrics.registry);
+      warnOfPlainLinks(links, log);
     }
     this.#metrics = new RouterMetrics(metrics.registry);
     this.#fabricMetrics = new FabricMetrics(metrics.registry, "routed");
@@ -144,6 +160,7 @@ class RoutedFabric implements HostFabric {
           maxRoomsPerWorker: config.maxRoomsPerWorker,
           isDirectoryOwn: false,
           bus,
+          links,
         },
         restart: { backoffMinMs: config.restartBackoffMinMs, backoffMaxMs: config.restartBackoffMaxMs },
       },
@@ -157,6 +174,8 @@ class RoutedFabric implements HostFabric {
       this.#metrics.announcedRooms.set(0);
       this.#bus?.state.noteAbsence(performance.now());
       this.#bus?.metrics.noteAbsence();
+      this.#linkMetrics?.noteAbsence();
+      this.#links = null;
     });
     this.#supervisor.on("restarting", () => this.#metrics.restarts.inc());
     this.#supervisor.on("reported", (report, before) => this.#noteReport(report, before));
@@ -206,6 +225,15 @@ class RoutedFabric implements HostFabric {
     return this.#bus?.state.describe(nowMs) ?? null;
   }
 
+  describeLinks(): LinksStatus | null {
+    return this.#links;
+  }
+
+  takeLink({ socket, received }: { readonly socket: Socket; readonly received: Buffer }): void {
+    // The other region dials again.
+    if (!this.#supervisor.takeLink(socket, received)) answerAndClose(socket, 503, "there is no router");
+  }
+
   async stop(): Promise<void> {
     await this.#supervisor.stop();
   }
@@ -219,37 +247,15 @@ class RoutedFabric implements HostFabric {
     this.#metrics.addCounts(before?.counts, report.counts);
     this.#metrics.setPorts(report.ports, readSlot);
     this.#metrics.announcedRooms.set(report.announcedRooms);
+    if (report.links !== null) {
+      this.#linkMetrics?.note(before?.links ?? undefined, report.links);
+      const { regions, accepted, counts } = report.links;
+      this.#links = { regions, accepted, lostFrames: counts.lostFrames, missedFrames: counts.missedFrames };
+    }
     if (report.bus === null) return;
     this.#bus?.state.note(report.bus, before?.bus ?? undefined, performance.now());
     this.#bus?.metrics.note(before?.bus ?? undefined, report.bus);
   }
-}
-
-/** @throws BusError when the certificates cannot be read */
-function readBusInit(config: SignalboxConfig): RouterBusInit | null {
-  const { redisUrl, redisCa } = config;
-  if (redisUrl === undefined) return null;
-  let ca: string | null = null;
-  try {
-    if (redisCa !== undefined) ca = readFileSync(redisCa, "utf8");
-  } catch (cause) {
-    const message = `redisCa: cannot read ${redisCa}: ${describeBriefly(cause)}; name a PEM file that this user can read.`;
-    throw new BusError("SIGNALBOX_REDIS_CA_UNREADABLE", message, { cause });
-  }
-  return {
-    redisUrl,
-    ca,
-    channelPrefix: config.redisPrefix,
-    emitterKey: config.emitterKey === "none" ? null : config.emitterKey,
-    instance: randomBytes(instanceBytes).toString("base64url"),
-    name: `${hostname()}, process ${process.pid}`,
-    isServing: false,
-    restarts: 0,
-    maxOutboxBytes: config.maxHostOutboxBytes,
-    maxOutboxAgeMs: config.hostOutboxAgeMs,
-    unreachableAfterMs: config.hostUnreachableAfterMs,
-    maxRooms: config.maxRoomsPerHost,
-  };
 }
 
 function readSlot(place: string): number | undefined {

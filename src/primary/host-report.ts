@@ -87,6 +87,7 @@ export class HostReport {
       workers: supervisor.slots.map((slot) => describeSlot(slot, nowMs)),
       router: fabric.describeRouter(nowMs),
       bus: fabric.describeBus(nowMs),
+      links: fabric.describeLinks(),
       counters: await metrics.readCounters(),
     };
   }

@@ -21,6 +21,7 @@ import { type ListenAddress, Listener } from "./listener.js";
 import { chooseLogAppearance } from "./log-appearance.js";
 import { deriveHostKey } from "./machine-facts.js";
 import { followDirectory, Reloader, resolveApp } from "./reloader.js";
+import { isLinkRequest } from "./request-head.js";
 import { Retirer } from "./retirer.js";
 import { routerLogFd } from "./router-process.js";
 import { prepareRuntimeDir } from "./runtime-dir.js";
@@ -115,11 +116,13 @@ class Host {
     this.#service = options.service;
     this.#passedSocket = readPassedSocket(options.service, process.pid);
     const { fd } = this.#passedSocket;
+    const takesLinks = config.linkListen?.kind === "public";
     const { address, target, hasUnixPeers } = chooseListenTarget(config, fd);
     this.#address = address;
-    this.#listener = new Listener({ ...config, address: target, hasUnixPeers }, this.#metrics, (connection) =>
-      this.#handOff.take(connection),
-    );
+    this.#listener = new Listener({ ...config, address: target, hasUnixPeers }, this.#metrics, (connection) => {
+      if (takesLinks && isLinkRequest(connection.received)) this.#fabric.takeLink(connection);
+      else this.#handOff.take(connection);
+    });
     this.#fabric = createHostFabric(config.fabric, {
       config,
       hostKey: this.#hostKey,

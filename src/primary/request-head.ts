@@ -58,6 +58,13 @@ export function readRequestHead(received: Buffer, searchFrom: number, maxHeadByt
   return { kind: "complete", sid, isHandshake };
 }
 
+const linkRequest = Buffer.from("GET /signalbox/link ");
+
+/** Whether a complete head is that of a link from another region. */
+export function isLinkRequest(received: Buffer): boolean {
+  return received.subarray(0, linkRequest.length).equals(linkRequest);
+}
+
 /** Index of the space after the method; "open" when more bytes may bring it, "bad" when they cannot. */
 function findMethodEnd(received: Buffer): number | "open" | "bad" {
   const limit = Math.min(received.length, maxMethodLength + 1);

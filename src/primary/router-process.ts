@@ -83,6 +83,15 @@ export class RouterProcess {
     });
   }
 
+  /** Gives it a connection, with what was read of it. */
+  handOver(socket: Socket, received: Buffer): void {
+    const message: MessageToRouter = { type: "router:link", head: received.toString("base64") };
+    this.#child?.send(message, socket, {}, (error) => {
+      // The router has ended in between: whoever is at the other end tries again.
+      if (error) socket.destroy();
+    });
+  }
+
   /** It ends by itself, and lets its log be read. */
   release(): void {
     if (this.#child?.connected === true) this.#child.disconnect();

@@ -4,6 +4,7 @@
  */
 
 import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
 import type { MessageFromRouter, RouterInit, RouterReport } from "../protocol/router-messages.js";
 import { freshHistory } from "./restart-policy.js";
 import { failedStartsUntilAlarm, planRouterRestart, routerAbsenceLimitMs } from "./router-policy.js";
@@ -125,6 +126,13 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   forget(place: string): void {
     this.#places.delete(place);
     if (this.#isToldOfChanges) this.#router?.send({ type: "router:forget", place });
+  }
+
+  /** Gives the router a connection that is not read any more. False when there is none. */
+  takeLink(socket: Socket, received: Buffer): boolean {
+    if (this.#router === undefined || this.#state !== "ready") return false;
+    this.#router.handOver(socket, received);
+    return true;
   }
 
   /** Lets the router end, and resolves when it has. */

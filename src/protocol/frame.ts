@@ -36,10 +36,13 @@ export const frameKinds = {
   response: 35,
   routedAt: 36,
   emitter: 37,
+  regional: 38,
   // From router to router.
   joinMark: 48,
   hostJoinsDone: 49,
   missed: 50,
+  linkResume: 51,
+  linkAnswers: 52,
 } as const;
 
 /** Version that a hello names. The one before is accepted too, so that a fleet can be upgraded part by part. */
@@ -64,6 +67,9 @@ export const frameFlags = {
   /** The application said something about compression; without it, Engine.IO's default holds. */
   hasCompress: 2,
   compress: 4,
+  /** For the workers of the host it comes from, or of the region, and nobody else. */
+  hostOnly: 8,
+  regionOnly: 16,
 } as const;
 
 export type FrameFault =

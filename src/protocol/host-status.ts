@@ -84,6 +84,31 @@ export interface ReloadStatus {
   readonly restartNeeded: readonly string[];
 }
 
+export interface RegionStatus {
+  readonly region: string;
+  readonly isLinked: boolean;
+  /** It has a link back: it answers requests. */
+  readonly answers: boolean;
+  /** Of the host that has taken the link. */
+  readonly hostKey: string | null;
+  /** It gets every message: its rooms are not known yet, or too many. */
+  readonly isFlooded: boolean;
+  readonly rooms: number;
+  /** What waits for it. */
+  readonly queuedBytes: number;
+  readonly roundTripMs: number | null;
+}
+
+/** The links to other regions. */
+export interface LinksStatus {
+  readonly regions: readonly RegionStatus[];
+  /** Links that hosts of other regions have to this one. */
+  readonly accepted: number;
+  /** Of this router: messages for other regions that did not arrive there, and for this one that others gave up. */
+  readonly lostFrames: number;
+  readonly missedFrames: number;
+}
+
 export interface HostStatus {
   readonly version: string;
   readonly hostKey: string;
@@ -103,5 +128,7 @@ export interface HostStatus {
   readonly router: RouterStatus | null;
   /** null for a host that is alone, and with a fabric that has none. */
   readonly bus: BusStatus | null;
+  /** null for a host of the only region, and while there is no router. */
+  readonly links: LinksStatus | null;
   readonly counters: Readonly<Record<string, number>>;
 }

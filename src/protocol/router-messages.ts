@@ -1,6 +1,6 @@
 /** What primary and router say to each other over Node's IPC channel: control only, never application messages. */
 
-import type { LogFormat, LogLevel } from "../config/config.js";
+import type { LinkListenSetting, LinkSetting, LogFormat, LogLevel } from "../config/config.js";
 
 /** How the router writes the host's log. */
 export interface RouterLogSettings {
@@ -27,6 +27,30 @@ export interface RouterInit {
   readonly isDirectoryOwn: boolean;
   /** How other hosts are reached; null for a host that is alone. */
   readonly bus: RouterBusInit | null;
+  /** How other regions are reached; null for a host of the only one. */
+  readonly links: RouterLinksInit | null;
+}
+
+export interface RouterLinksInit {
+  /** Of this host. */
+  readonly region: string;
+  readonly links: readonly LinkSetting[];
+  /** null: links are not taken. */
+  readonly listen: LinkListenSetting | null;
+  /** Never to be logged. */
+  readonly secrets: readonly string[];
+  /** Contents of PEM files. */
+  readonly ca: string | null;
+  readonly certificate: string | null;
+  readonly key: string | null;
+  readonly isCompressed: boolean;
+  /** Random, of this run of the host. */
+  readonly instance: string;
+  /** For each other region. */
+  readonly maxOutboxBytes: number;
+  readonly maxOutboxAgeMs: number;
+  readonly unreachableAfterMs: number;
+  readonly maxRooms: number;
 }
 
 export interface RouterBusInit {
@@ -58,7 +82,9 @@ export type MessageToRouter =
   | { readonly type: "router:expect"; readonly place: string }
   /** The worker of this place has ended. */
   | { readonly type: "router:forget"; readonly place: string }
-  | { readonly type: "router:ping" };
+  | { readonly type: "router:ping" }
+  /** With a socket: a link of another region, and what was read of it, as base64. */
+  | { readonly type: "router:link"; readonly head: string };
 
 /** Totals since this router process began; (frame, worker) pairs where a frame goes to several. */
 export interface RouterCounts {
@@ -128,6 +154,48 @@ export interface BusReport {
   readonly counts: BusCounts;
 }
 
+/** Totals of the links since this router process began; loss in (frame, region) pairs. */
+export interface LinkCounts {
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly droppedVolatile: number;
+  readonly givenUpFrames: number;
+  readonly lostFrames: number;
+  readonly missedFrames: number;
+  readonly badMessages: number;
+  readonly announcements: number;
+  readonly snapshots: number;
+  readonly refusals: number;
+}
+
+/** What is known of another region that this host links to. */
+export interface RegionReport {
+  readonly region: string;
+  readonly isLinked: boolean;
+  /** It has a link back: it answers requests. */
+  readonly answers: boolean;
+  /** Of the host that has taken the link. */
+  readonly hostKey: string | null;
+  /** Its rooms are known; until then, and while it has too many, it gets every message. */
+  readonly isFlooded: boolean;
+  readonly rooms: number;
+  /** What waits for it, or has not been acknowledged. */
+  readonly queuedBytes: number;
+  /** Of the last heartbeat; null before the first. */
+  readonly roundTripMs: number | null;
+}
+
+export interface LinksReport {
+  readonly regions: readonly RegionReport[];
+  /** Links that others have to this host. */
+  readonly accepted: number;
+  readonly counts: LinkCounts;
+}
+
 /** Comes once a second, and when the bus comes up or goes down. */
 export interface RouterReport {
   readonly type: "router:report";
@@ -137,6 +205,8 @@ export interface RouterReport {
   readonly announcedRooms: number;
   /** null for a host that is alone. */
   readonly bus: BusReport | null;
+  /** null for a host of the only region. */
+  readonly links: LinksReport | null;
 }
 
 export const routerNoteLevels = ["debug", "info", "warn", "error"] as const;
@@ -236,6 +306,49 @@ function isHostReport(value: unknown): value is HostReport {
   );
 }
 
+const linkCountNames: Record<keyof LinkCounts, true> = {
+  framesIn: true,
+  framesOut: true,
+  messagesIn: true,
+  messagesOut: true,
+  bytesIn: true,
+  bytesOut: true,
+  droppedVolatile: true,
+  givenUpFrames: true,
+  lostFrames: true,
+  missedFrames: true,
+  badMessages: true,
+  announcements: true,
+  snapshots: true,
+  refusals: true,
+};
+
+function isLinksReport(value: unknown): value is LinksReport {
+  if (!isFields(value)) return false;
+  const { counts, regions, accepted } = value;
+  return (
+    isCount(accepted) &&
+    isFields(counts) &&
+    Object.keys(linkCountNames).every((name) => isCount(counts[name])) &&
+    Array.isArray(regions) &&
+    regions.every(isRegionReport)
+  );
+}
+
+function isRegionReport(value: unknown): value is RegionReport {
+  return (
+    isFields(value) &&
+    typeof value.region === "string" &&
+    typeof value.isLinked === "boolean" &&
+    typeof value.answers === "boolean" &&
+    (value.hostKey === null || typeof value.hostKey === "string") &&
+    typeof value.isFlooded === "boolean" &&
+    isCount(value.rooms) &&
+    isCount(value.queuedBytes) &&
+    (value.roundTripMs === null || typeof value.roundTripMs === "number")
+  );
+}
+
 function isPortReport(value: unknown): value is PortReport {
   return (
     isFields(value) &&
@@ -262,12 +375,14 @@ export function parseMessageFromRouter(raw: unknown): MessageFromRouter | undefi
       if (!areCounts(raw.counts) || !isCount(raw.announcedRooms)) return undefined;
       if (!Array.isArray(raw.ports) || !raw.ports.every(isPortReport)) return undefined;
       if (raw.bus !== null && !isBusReport(raw.bus)) return undefined;
+      if (raw.links !== null && !isLinksReport(raw.links)) return undefined;
       return {
         type: raw.type,
         counts: raw.counts,
         ports: raw.ports,
         announcedRooms: raw.announcedRooms,
         bus: raw.bus,
+        links: raw.links,
       };
     case "router:note": {
       const level = routerNoteLevels.find((name) => name === raw.level);
@@ -293,6 +408,8 @@ export function parseMessageToRouter(raw: unknown): MessageToRouter | undefined 
       return typeof raw.place === "string" ? { type: raw.type, place: raw.place } : undefined;
     case "router:ping":
       return { type: raw.type };
+    case "router:link":
+      return typeof raw.head === "string" ? { type: raw.type, head: raw.head } : undefined;
     default:
       return undefined;
   }

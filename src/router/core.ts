@@ -3,17 +3,20 @@
  * I/O and reads no clock, so that a whole host runs on virtual time in a test. It never reads what a packet says.
  */
 
-import { encodeEmitterFrame } from "../protocol/emitter-frame.js";
+import { nameRegionKey } from "../address/region-key.js";
+import { encodeEmitterFrame, isEmitterRequest } from "../protocol/emitter-frame.js";
 import { commands, readCommand } from "../protocol/exchange-frames.js";
 import { acceptedVersions, FrameError, frameKinds, maxFrameBytes, protocolVersion } from "../protocol/frame.js";
 import { FrameSplitter } from "../protocol/frame-splitter.js";
 import { readInterestFrame } from "../protocol/interest-frame.js";
 import { type PortRefusal, portRefusals } from "../protocol/port-refusals.js";
+import { findInnerStart } from "../protocol/regional-frame.js";
 import { RoutedView } from "../protocol/routed-frame.js";
 import {
   decodeRouterToWorker,
   decodeWorkerToRouter,
   encodeRouterToWorker,
+  type RouterToWorker,
   readFrameKind,
   type WorkerToRouter,
 } from "../protocol/worker-port-frames.js";
@@ -28,6 +31,12 @@ import type { HostPort } from "./host-bus/host-port.js";
 import { Members } from "./members.js";
 import { Port } from "./port.js";
 import { Pulse } from "./pulse.js";
+import type { LinkEffects } from "./region-link/link-effects.js";
+import { RegionLinks, type RegionLinksSettings } from "./region-link/region-links.js";
+import { RegionTable } from "./region-link/region-port.js";
+import { RegionTraffic } from "./region-link/region-traffic.js";
+import { RegionTruth } from "./region-link/region-truth.js";
+import { ranksFirst } from "./region-link/rendezvous.js";
 import { RequestRelay } from "./request-relay.js";
 import { emptyCounters, type RouterCounters, type RouterEffects } from "./router-effects.js";
 
@@ -59,6 +68,16 @@ interface Connection {
   farewell: Buffer | undefined;
 }
 
+/** The ways out of a host, as far as it has them. */
+export interface RouterWays {
+  /** To the other hosts of the region. */
+  readonly bus?: { readonly settings: HostBusSettings; readonly effects: BusEffects } | undefined;
+  /** To other regions, and from them. */
+  readonly links?:
+    | { readonly settings: RegionLinksSettings; readonly effects: LinkEffects; readonly nowMs: number }
+    | undefined;
+}
+
 export class RouterCore {
   readonly counters: RouterCounters = emptyCounters();
   readonly #settings: RouterSettings;
@@ -69,6 +88,8 @@ export class RouterCore {
   readonly #hosts = new Map<string, HostPort>();
   /** The way to them; undefined for a host that stays alone. */
   readonly bus: HostBus | undefined;
+  /** The way to other regions; undefined for a host of the only one. */
+  readonly links: RegionLinks | undefined;
   readonly #delivery: Delivery;
   readonly #members: Members;
   readonly #pulse: Pulse;
@@ -78,43 +99,67 @@ export class RouterCore {
   readonly #lostByPlace = new Map<string, number>();
   readonly #held = new HeldFrames<Connection>((...frame) => this.#takeHeld(...frame));
   readonly #view = new RoutedView();
+  readonly #truth: RegionTruth | undefined;
   /** What is being read. */
   #chunk: Buffer | undefined;
   #nowMs = 0;
 
-  constructor(
-    settings: RouterSettings,
-    effects: RouterEffects,
-    bus?: { readonly settings: HostBusSettings; readonly effects: BusEffects },
-  ) {
+  constructor(settings: RouterSettings, effects: RouterEffects, { bus, links }: RouterWays = {}) {
     this.#settings = settings;
     this.#effects = effects;
     const { hostKey, incarnation } = settings;
-    this.#delivery = new Delivery(effects, this.counters, (port) =>
-      this.bus?.settleJoins(port, Number.POSITIVE_INFINITY),
-    );
+    this.#delivery = new Delivery(effects, this.counters, (port) => this.#settleJoins(port, Number.POSITIVE_INFINITY));
     const hasBus = bus !== undefined;
+    const listPorts = (): Iterable<Port> => this.#portByPlace.values();
+    const tellWorkers = (message: RouterToWorker): void => {
+      for (const port of this.#portByPlace.values()) this.#delivery.tell(port, message);
+    };
     this.#members = new Members(
       (port, message) => this.#delivery.tell(port, message),
-      hasBus ? (uid, member) => this.bus?.noteMember(uid, member) : undefined,
+      hasBus || links !== undefined
+        ? (holder, uid, member) => {
+            if (holder.isWorker) this.bus?.noteMember(uid, member);
+            this.links?.noteMember(holder, uid, member);
+          }
+        : undefined,
     );
     this.#pulse = new Pulse(settings.stalledAfterMs);
+    const table = new RegionTable();
+    const truth =
+      links === undefined
+        ? undefined
+        : new RegionTruth(links.settings.maxRooms, {
+            hosts: this.#hosts,
+            listPorts,
+            forwarding: () => this.#forwarding,
+            wake: () => this.links?.wake(),
+          });
     this.#forwarding = new Forwarding(
       this.#portByPlace,
       hostKey,
       this.#hosts,
-      hasBus
+      hasBus || truth !== undefined
         ? {
-            noteRoom: (namespaceKey, roomKey, isWanted) => this.bus?.noteRoom(namespaceKey, roomKey, isWanted),
-            noteFlooded: () => this.bus?.noteFlooded(),
+            noteRoom: (namespaceKey, roomKey, isWanted) => {
+              this.bus?.noteRoom(namespaceKey, roomKey, isWanted);
+              truth?.ofWorkers.noteRoom(namespaceKey, roomKey, isWanted);
+            },
+            noteFlooded: () => {
+              this.bus?.noteFlooded();
+              truth?.ofWorkers.noteFlooded();
+            },
           }
         : undefined,
+      truth === undefined ? undefined : { wishes: table.wishes, byHostKey: table.byHostKey },
+      truth?.ofHosts,
     );
     this.#relay = new RequestRelay(
       {
         hostKey,
+        regionKey: nameRegionKey(links?.settings.region ?? ""),
         hosts: this.#hosts,
         bus: () => this.bus,
+        links: () => this.links,
         portByPlace: this.#portByPlace,
         forwarding: this.#forwarding,
         members: this.#members,
@@ -123,26 +168,67 @@ export class RouterCore {
       },
       settings.expectBackMs,
     );
-    if (bus === undefined) return;
-    this.bus = new HostBus(bus.settings, bus.effects, {
-      hostKey,
-      incarnation,
+    const traffic = new RegionTraffic({
       forwarding: this.#forwarding,
-      members: this.#members,
-      hosts: this.#hosts,
-      listPorts: () => this.#portByPlace.values(),
-      takeFrame: (host, frame, nowMs) => this.#takeHostFrame(host, frame, nowMs),
-      tellWorkers: (message) => {
-        for (const port of this.#portByPlace.values()) this.#delivery.tell(port, message);
-      },
-      noteMissed: () => this.#tellOthersOfLoss(undefined),
-      releaseInterest: () => this.#releaseInterest(),
-      forgetHost: (host) => this.#relay.forget(host),
+      delivery: this.#delivery,
+      relay: this.#relay,
+      bus: () => this.bus,
     });
+    if (bus !== undefined) {
+      this.bus = new HostBus(bus.settings, bus.effects, {
+        hostKey,
+        incarnation,
+        forwarding: this.#forwarding,
+        members: this.#members,
+        hosts: this.#hosts,
+        listPorts,
+        takeFrame: (host, frame, nowMs) => this.#takeHostFrame(host, frame, nowMs),
+        tellWorkers,
+        noteStalled: (place) => truth?.noteStalled(place, true),
+        noteMissed: () => this.#tellOthersOfLoss(undefined),
+        releaseInterest: () => this.#releaseInterest(),
+        forgetHost: (host) => this.#relay.forget(host),
+        settleJoins: (host, count) => {
+          this.#forwarding.settleHostJoins(host, count);
+          this.links?.settleJoins(host, count);
+        },
+        noteTaken: () => this.links?.noteTaken(),
+      });
+    }
+    this.#truth = truth;
+    if (links === undefined || truth === undefined) return;
+    this.links = new RegionLinks(
+      links.settings,
+      links.effects,
+      {
+        hostKey,
+        incarnation,
+        table,
+        truth,
+        members: this.#members,
+        isThere: (place) =>
+          place.isWorker ? this.#portByPlace.get(place.place) === place : this.#hosts.get(place.hostKey) === place,
+        takeFrame: (from, frame, nowMs) => {
+          this.#nowMs = nowMs;
+          traffic.take(from, frame, nowMs);
+        },
+        tellWorkers,
+        noteMissed: (nowMs) => {
+          this.#tellOthersOfLoss(undefined);
+          this.bus?.tellOfLoss(nowMs);
+        },
+      },
+      links.nowMs,
+    );
   }
 
   get ports(): readonly Port[] {
     return [...this.#portByPlace.values()];
+  }
+
+  /** What comes over a link can be passed on to the whole region: until then none is taken. */
+  knowsRegion(nowMs: number): boolean {
+    return this.bus?.knowsRegion(nowMs) ?? true;
   }
 
   /** (place, room) pairs that are announced. */
@@ -244,6 +330,7 @@ export class RouterCore {
     }
     if (port.outbox.untoldLoss > 0) this.#tellLoss(port);
     const blocks = port.outbox.take(maxWriteBytes);
+    port.takenBytes = port.outbox.passedBytes;
     // Not before: what was told here leaves with this very write, and nobody needs to be woken for it.
     port.isAwake = false;
     for (const block of blocks) this.counters.bytesOut += block.length;
@@ -251,7 +338,11 @@ export class RouterCore {
   }
 
   written(id: number, blocks: readonly Buffer[]): void {
-    this.#connections.get(id)?.port?.outbox.release(blocks);
+    const port = this.#connections.get(id)?.port;
+    if (port === undefined) return;
+    port.outbox.release(blocks);
+    port.writtenBytes = port.takenBytes;
+    this.links?.noteTaken();
   }
 
   /** Whether there is more to write. */
@@ -277,6 +368,7 @@ export class RouterCore {
     }
     this.#relay.release(this.#nowMs);
     this.bus?.tick(nowMs);
+    this.links?.tick(nowMs);
   }
 
   #giveUpIfOverdue(port: Port): void {
@@ -299,7 +391,7 @@ export class RouterCore {
         this.counters.stalls++;
         this.#effects.note({ type: "stalled", place: port.place });
         this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-stalled", place: port.place });
-        this.bus?.noteStalled(port.place, true);
+        this.#noteStalled(port.place, true);
         break;
       case "wait":
         break;
@@ -355,6 +447,7 @@ export class RouterCore {
         this.#view.read(bytes, start, end);
         this.#delivery.send(this.#forwarding.findTargets(this.#view, port), bytes, start, end);
         this.bus?.send(this.#forwarding.targetHosts, bytes, start, end, this.#nowMs);
+        this.links?.send(this.#forwarding.targetRegions, bytes, start, end, this.#nowMs);
         break;
       case frameKinds.command:
         this.#forwardCommand(port, bytes, start, end);
@@ -363,64 +456,79 @@ export class RouterCore {
         this.#relay.take(port, bytes, start, end, this.#nowMs);
         break;
       case frameKinds.response:
-        this.#relay.answer(bytes, start, end, true, this.#nowMs);
+        this.#relay.answer(bytes, start, end, "worker", this.#nowMs);
         break;
     }
   }
 
-  /** Passes on what an emitter has published: every host does that for its own workers. */
+  /** Passes on what an emitter has published: every host does that for its own workers, and one for other regions. */
   takeEmitted(address: EmitterAddress, payload: Buffer, nowMs: number): void {
     this.#nowMs = nowMs;
     const namespaceKey = Buffer.from(address.namespace).toString("latin1");
+    const toRegions = this.links !== undefined && ranksFirst(this.#settings.hostKey, this.#hosts.keys(), payload);
     // Another reading of the channel's name, or nobody is there.
-    if (!this.#forwarding.isServed(namespaceKey)) return;
+    if (!toRegions && !this.#forwarding.isServed(namespaceKey)) return;
     const frame = encodeEmitterFrame(address, payload);
     if (frame === undefined) {
       this.counters.badFrames++;
       return;
     }
     this.#view.read(frame, 0, frame.length);
-    const targets = this.#forwarding.findTargets(this.#view, undefined);
+    const targets = this.#forwarding.findTargets(this.#view, toRegions ? "emitter" : "host");
     if (address.isRequest) this.#forwarding.expectAnyJoin(targets);
     this.#delivery.send(targets, frame, 0, frame.length);
+    if (toRegions) this.links?.send(this.#forwarding.targetRegions, frame, 0, frame.length, nowMs);
   }
 
-  /** What workers of another host send. @throws FrameError for what they do not */
+  /** What workers of another host send, or those of another region through it. @throws FrameError for what they do not */
   #takeHostFrame(host: HostPort, frame: Buffer, nowMs: number): void {
     this.#nowMs = nowMs;
     const end = frame.length;
-    switch (readFrameKind(frame, 0)) {
+    const innerStart = findInnerStart(frame, 0, end);
+    switch (readFrameKind(frame, innerStart)) {
       case frameKinds.broadcast:
-        this.#view.read(frame, 0, end);
-        this.#delivery.send(this.#forwarding.findTargets(this.#view, undefined), frame, 0, end);
+        this.#view.read(frame, innerStart, end);
+        this.#delivery.send(this.#forwarding.findTargets(this.#view, "host"), frame, 0, end);
         break;
       case frameKinds.command:
-        this.#takeHostCommand(host, frame);
+        this.#takeHostCommand(host, frame, innerStart);
+        break;
+      case frameKinds.emitter:
+        this.#takeHostEmitted(frame, innerStart);
         break;
       case frameKinds.request:
         this.#relay.take(host, frame, 0, end, nowMs);
         break;
       case frameKinds.routedAt:
         // Checked here: a worker that cannot read it would leave this router.
-        decodeRouterToWorker(frame, 0, end);
-        this.#relay.answer(frame, 0, end, false, nowMs);
+        decodeRouterToWorker(frame, innerStart, end);
+        this.#relay.answer(frame, 0, end, "host", nowMs);
         break;
       case frameKinds.response:
-        this.#relay.answer(frame, 0, end, false, nowMs);
+        this.#relay.answer(frame, 0, end, "host", nowMs);
         break;
       default:
         throw new FrameError("unknown-kind", "a frame of a kind that a host does not send");
     }
   }
 
-  #takeHostCommand(host: HostPort, frame: Buffer): void {
+  #takeHostCommand(host: HostPort, frame: Buffer, innerStart: number): void {
     const view = this.#view;
-    view.read(frame, 0, frame.length);
-    const targets = this.#forwarding.findTargets(view, undefined);
+    view.read(frame, innerStart, frame.length);
+    const targets = this.#forwarding.findTargets(view, "host");
     if (readCommand(frame, view.bodyStart, frame.length) === commands.socketsJoin) {
       this.#forwarding.expectJoins(view, targets);
       for (const port of targets) if (port.outbox.untoldLoss === 0) host.joins.note(port, port.joinsSent);
     }
+    this.#delivery.send(targets, frame, 0, frame.length);
+  }
+
+  /** Of another region: what is published in this one comes to every host by itself. */
+  #takeHostEmitted(frame: Buffer, innerStart: number): void {
+    if (innerStart === 0) throw new FrameError("unknown-kind", "a message of an emitter that a host does not send");
+    this.#view.read(frame, innerStart, frame.length);
+    const targets = this.#forwarding.findTargets(this.#view, "host");
+    if (isEmitterRequest(frame, this.#view.bodyStart)) this.#forwarding.expectAnyJoin(targets);
     this.#delivery.send(targets, frame, 0, frame.length);
   }
 
@@ -504,13 +612,14 @@ export class RouterCore {
         break;
       case "joins-done":
         this.#forwarding.settleJoins(port, message.count);
-        this.bus?.settleJoins(port, message.count);
+        this.#settleJoins(port, message.count);
         break;
       case "unsent":
         this.counters.unsentFrames += message.frames;
         this.#effects.note({ type: "unsent", place: port.place, lostFrames: message.frames });
         this.#tellOthersOfLoss(port);
         this.bus?.tellOfLoss(this.#nowMs);
+        this.links?.tellOfLoss(this.#nowMs);
         break;
       case "hello":
       case undefined:
@@ -528,7 +637,7 @@ export class RouterCore {
     if (!port.isStalled) return;
     port.isStalled = false;
     this.#effects.note({ type: "resumed", place: port.place });
-    this.bus?.noteStalled(port.place, false);
+    this.#noteStalled(port.place, false);
     this.#delivery.tellOthers(this.#portByPlace.values(), port, { type: "place-resumed", place: port.place });
   }
 
@@ -579,11 +688,14 @@ export class RouterCore {
     const targets = this.#forwarding.findTargets(view, port);
     const hosts = this.#forwarding.targetHosts;
     const isJoin = readCommand(bytes, view.bodyStart, end) === commands.socketsJoin;
-    if (isJoin) this.#forwarding.expectJoins(view, targets, hosts);
+    const regions = this.#forwarding.targetRegions;
+    if (isJoin) this.#forwarding.expectJoins(view, targets, hosts, regions);
     this.#delivery.send(targets, bytes, start, end);
     this.bus?.send(hosts, bytes, start, end, this.#nowMs);
+    this.links?.send(regions, bytes, start, end, this.#nowMs);
     if (!isJoin) return;
     for (const host of hosts) this.bus?.tellHost(host, { type: "join-mark", number: host.joinsSent }, this.#nowMs);
+    this.links?.markJoins(regions, this.#nowMs);
   }
 
   /**
@@ -633,7 +745,19 @@ export class RouterCore {
   }
 
   #forgetAtOthers(port: Port): void {
-    this.bus?.settleJoins(port, Number.POSITIVE_INFINITY);
-    this.bus?.noteStalled(port.place, false);
+    this.#settleJoins(port, Number.POSITIVE_INFINITY);
+    this.#noteStalled(port.place, false);
+    this.links?.noteTaken();
+  }
+
+  /** A worker has carried out joins of other hosts and regions; an ended one, all. */
+  #settleJoins(port: Port, count: number): void {
+    this.bus?.settleJoins(port, count);
+    this.links?.settleJoins(port, count);
+  }
+
+  #noteStalled(place: string, isStalled: boolean): void {
+    this.bus?.noteStalled(place, isStalled);
+    this.#truth?.noteStalled(place, isStalled);
   }
 }

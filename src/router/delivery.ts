@@ -1,6 +1,6 @@
 /** Puts frames into ports' outboxes, counts what became of them, and wakes the process when there is something to write. Pure. */
 
-import { frameFlags, frameKinds, lengthBytes } from "../protocol/frame.js";
+import { isVolatileFrame } from "../protocol/regional-frame.js";
 import { encodeRouterToWorker, type RouterToWorker } from "../protocol/worker-port-frames.js";
 import type { Port } from "./port.js";
 import type { RouterCounters, RouterEffects } from "./router-effects.js";
@@ -18,13 +18,9 @@ export class Delivery {
     this.#onOverflow = onOverflow;
   }
 
-  /**
-   * Passes a frame on to each of these. Only a broadcast may be dropped for being volatile: workers count the commands that
-   * make sockets join, and who asks waits for all who were asked.
-   */
+  /** Passes a frame on to each of these. */
   send(targets: readonly Port[], bytes: Buffer, start: number, end: number): void {
-    const isBroadcast = bytes[start + lengthBytes] === frameKinds.broadcast;
-    const isVolatile = isBroadcast && ((bytes[start + lengthBytes + 1] as number) & frameFlags.volatile) !== 0;
+    const isVolatile = isVolatileFrame(bytes, start);
     for (const target of targets) this.push(target, bytes, start, end, isVolatile);
   }
 

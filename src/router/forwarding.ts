@@ -1,15 +1,24 @@
 /**
- * Finds the workers, and of frames of own workers the other hosts, that a frame goes to: who announced the room, whose address
- * the room is, who is about to join it, and who gets everything; never where it came from, and nobody twice. Pure.
+ * Finds the workers, hosts and regions that a frame goes to: who announced the room, whose address the room is, who is about to
+ * join it, and who gets everything; never where it came from, and nobody twice. Pure.
+ *
+ * | from \\ to | workers of this host | hosts of this region | other regions |
+ * |---|---|---|---|
+ * | own worker | if interested | if interested | if interested |
+ * | host of this region | if interested | never | never |
+ * | another region | if interested | if interested | never |
  */
 
 import { walkCommandRooms } from "../protocol/exchange-frames.js";
+import { frameFlags } from "../protocol/frame.js";
 import type { readInterestFrame } from "../protocol/interest-frame.js";
 import { readRoomKey } from "../protocol/room-key.js";
 import type { RoutedView } from "../protocol/routed-frame.js";
-import { InterestTable } from "../routing/interest-table.js";
+import type { InterestTable } from "../routing/interest-table.js";
 import type { HostPort } from "./host-bus/host-port.js";
-import type { ExpectedRooms, Port } from "./port.js";
+import type { Port } from "./port.js";
+import type { RegionPort } from "./region-link/region-port.js";
+import { Wishes } from "./wishes.js";
 
 /** Length of an address, and of a room key that may be one: the type's byte comes first. */
 const addressBytes = 20;
@@ -17,65 +26,7 @@ const placeBytes = 6;
 const hostKeyBytes = 4;
 const textType = 0x73; // "s"
 const hash = 0x23; // "#"
-
-/** Who wants what, of workers or of hosts. */
-class Wishes<Place extends Port | HostPort> {
-  readonly interest: InterestTable<Place>;
-  /** Rooms of `socketsJoin` commands that are on their way there. */
-  readonly expected = new InterestTable<Place>();
-  readonly #targets: Place[] = [];
-  flooded: readonly Place[] = [];
-  #stamp = 0;
-
-  constructor(onRoom?: (namespaceKey: string, roomKey: string, isWanted: boolean) => void) {
-    this.interest = new InterestTable<Place>(onRoom);
-  }
-
-  /** Found since `begin`; the list is used again. */
-  get targets(): readonly Place[] {
-    return this.#targets;
-  }
-
-  begin(stamp: number): void {
-    this.#targets.length = 0;
-    this.#stamp = stamp;
-  }
-
-  add(place: Place | undefined): void {
-    if (place === undefined || place.stamp === this.#stamp) return;
-    place.stamp = this.#stamp;
-    this.#targets.push(place);
-  }
-
-  addAll(places: Iterable<Place>): void {
-    for (const place of places) this.add(place);
-  }
-
-  addRoom(namespaceKey: string, roomKey: string): void {
-    for (const place of this.interest.placesIn(namespaceKey, roomKey)) this.add(place);
-    if (this.expected.size === 0) return;
-    for (const place of this.expected.placesIn(namespaceKey, roomKey)) this.add(place);
-  }
-
-  expectRoom(place: Place, namespaceKey: string, roomKey: string): void {
-    // Both may hold any character: the length says where one ends.
-    const key = `${namespaceKey.length} ${namespaceKey}${roomKey}`;
-    const rooms: ExpectedRooms = place.expectedRooms;
-    // Anew at the end: the map stays in the order of the commands.
-    rooms.delete(key);
-    rooms.set(key, { namespaceKey, roomKey, joinNumber: place.joinsSent });
-    this.expected.addRoom(place, namespaceKey, roomKey);
-  }
-
-  /** It has carried out that many commands, and announced what came of them. */
-  settle(place: Place, count: number): void {
-    for (const [key, { namespaceKey, roomKey, joinNumber }] of place.expectedRooms) {
-      if (joinNumber > count) break;
-      place.expectedRooms.delete(key);
-      this.expected.removeRoom(place, namespaceKey, roomKey);
-    }
-  }
-}
+const nobody: readonly never[] = [];
 
 /** Is told what this host wants as a whole. */
 export interface OwnInterestObserver {
@@ -85,10 +36,29 @@ export interface OwnInterestObserver {
   noteFlooded(): void;
 }
 
+/** Where a frame may come from. */
+export type FrameSource =
+  | Port
+  /** A host of this region, which gives it to the others itself; or an emitter, which all hosts hear. */
+  | "host"
+  /** An emitter, by the host that gives it to other regions. */
+  | "emitter"
+  | "region";
+
+/** Other regions, for a router that has links to some. */
+export interface RegionTargets {
+  readonly wishes: Wishes<RegionPort>;
+  /** By the host keys of their workers, as far as those are known. */
+  readonly byHostKey: ReadonlyMap<string, RegionPort>;
+}
+
 export class Forwarding {
   readonly #observer: OwnInterestObserver | undefined;
+  readonly #hostObserver: OwnInterestObserver | undefined;
   readonly #workers: Wishes<Port>;
-  readonly #hosts = new Wishes<HostPort>();
+  /** Other hosts of the region. */
+  readonly hosts: Wishes<HostPort>;
+  readonly #regions: RegionTargets | undefined;
   readonly #portByPlace: ReadonlyMap<string, Port>;
   readonly #hostByKey: ReadonlyMap<string, HostPort>;
   readonly #hostKey: string;
@@ -101,21 +71,22 @@ export class Forwarding {
     hostKey: string,
     hostByKey: ReadonlyMap<string, HostPort> = new Map(),
     observer?: OwnInterestObserver,
+    regions?: RegionTargets,
+    hostObserver?: OwnInterestObserver,
   ) {
     this.#observer = observer;
     this.#portByPlace = portByPlace;
     this.#hostByKey = hostByKey;
     this.#hostKey = hostKey;
+    this.#regions = regions;
+    this.#hostObserver = hostObserver;
     this.#workers = new Wishes(observer?.noteRoom.bind(observer));
+    this.hosts = new Wishes(hostObserver?.noteRoom.bind(hostObserver));
   }
 
   /** Of this host's workers. */
   get interest(): InterestTable<Port> {
     return this.#workers.interest;
-  }
-
-  get hostInterest(): InterestTable<HostPort> {
-    return this.#hosts.interest;
   }
 
   /** Some worker serves the namespace, or may: it has not said yet what it has. */
@@ -137,27 +108,33 @@ export class Forwarding {
 
   /** The same of hosts. */
   updateFloodedHosts(): void {
-    this.#hosts.flooded = [...this.#hostByKey.values()].filter((host) => host.wantsAll);
+    this.hosts.flooded = [...this.#hostByKey.values()].filter((host) => host.wantsAll);
+    this.#hostObserver?.noteFlooded();
   }
 
-  /** Of the last `findTargets`, if the frame was of an own worker. The list is used again at the next call. */
+  /** Of the last `findTargets`, if the frame goes to hosts at all. The list is used again at the next call. */
   get targetHosts(): readonly HostPort[] {
-    return this.#hosts.targets;
+    return this.hosts.targets;
+  }
+
+  /** The same of regions. */
+  get targetRegions(): readonly RegionPort[] {
+    return this.#regions?.wishes.targets ?? nobody;
   }
 
   /**
    * Workers that get a frame. The list is used again at the next call.
-   * @param from undefined: it came from another host, which gives it to the others itself
    * @throws FrameError when the rooms do not fit the frame
    */
-  findTargets(view: RoutedView, from: Port | undefined): readonly Port[] {
+  findTargets(view: RoutedView, from: FrameSource): readonly Port[] {
     const workers = this.#workers;
-    const hosts = this.#hosts;
+    const { hosts } = this;
     const stamp = ++this.#stamp;
     workers.begin(stamp);
     hosts.begin(stamp);
-    if (from !== undefined) from.stamp = stamp;
-    const toHosts = from !== undefined && this.#hostByKey.size > 0;
+    if (typeof from === "object") from.stamp = stamp;
+    const toHosts =
+      from !== "host" && from !== "emitter" && this.#hostByKey.size > 0 && (view.flags & frameFlags.hostOnly) === 0;
     const namespaceKey = view.readNamespaceKey();
     if (view.roomCount === 0) {
       workers.addAll(workers.interest.placesOf(namespaceKey));
@@ -173,16 +150,40 @@ export class Forwarding {
     workers.addAll(workers.flooded);
     if (this.#expectingAny.size > 0) workers.addAll(this.#expectingAny);
     if (toHosts) hosts.addAll(hosts.flooded);
+    if (this.#regions !== undefined)
+      this.#findRegions(this.#regions, view, namespaceKey, typeof from === "object" || from === "emitter", stamp);
     return workers.targets;
   }
 
   #addRoom(bytes: Buffer, start: number, end: number, namespaceKey: string, toHosts: boolean): void {
     const place = readPlace(bytes, start, end);
     if (place?.startsWith(this.#hostKey)) this.#workers.add(this.#portByPlace.get(place));
-    else if (place !== undefined && toHosts) this.#hosts.add(this.#hostByKey.get(place.slice(0, hostKeyBytes)));
+    else if (place !== undefined && toHosts) this.hosts.add(this.#hostByKey.get(place.slice(0, hostKeyBytes)));
     const roomKey = readRoomKey(bytes, start, end);
     this.#workers.addRoom(namespaceKey, roomKey);
-    if (toHosts) this.#hosts.addRoom(namespaceKey, roomKey);
+    if (toHosts) this.hosts.addRoom(namespaceKey, roomKey);
+  }
+
+  /** A pass of its own over the rooms: a host without links to other regions takes none. */
+  #findRegions(
+    { wishes, byHostKey }: RegionTargets,
+    view: RoutedView,
+    namespaceKey: string,
+    isOwn: boolean,
+    stamp: number,
+  ): void {
+    wishes.begin(stamp);
+    if (!isOwn || (view.flags & (frameFlags.hostOnly | frameFlags.regionOnly)) !== 0) return;
+    if (view.roomCount === 0) wishes.addAll(wishes.interest.placesOf(namespaceKey));
+    let at = view.roomsStart;
+    for (let left = view.roomCount; left > 0; left--) {
+      const end = view.endOfRoom(at);
+      const place = readPlace(view.bytes, at + 2, end);
+      if (place !== undefined) wishes.add(byHostKey.get(place.slice(0, hostKeyBytes)));
+      wishes.addRoom(namespaceKey, readRoomKey(view.bytes, at + 2, end));
+      at = end;
+    }
+    wishes.addAll(wishes.flooded);
   }
 
   /** Takes an announcement; answers its sequence. @throws FrameError when it is none */
@@ -209,7 +210,12 @@ export class Forwarding {
    * A `socketsJoin` is on its way to these: until each has said what came of it, it may have members of the rooms named, and
    * a message that follows must not miss them.
    */
-  expectJoins(view: RoutedView, targets: readonly Port[], hosts: readonly HostPort[] = []): void {
+  expectJoins(
+    view: RoutedView,
+    targets: readonly Port[],
+    hosts: readonly HostPort[] = nobody,
+    regions: readonly RegionPort[] = nobody,
+  ): void {
     const namespaceKey = view.readNamespaceKey();
     const roomKeys: string[] = [];
     // All of them first: a command that is none must not be counted.
@@ -224,7 +230,11 @@ export class Forwarding {
     }
     for (const host of hosts) {
       host.joinsSent++;
-      for (const roomKey of roomKeys) this.#hosts.expectRoom(host, namespaceKey, roomKey);
+      for (const roomKey of roomKeys) this.hosts.expectRoom(host, namespaceKey, roomKey);
+    }
+    for (const region of regions) {
+      region.joinsSent++;
+      for (const roomKey of roomKeys) this.#regions?.wishes.expectRoom(region, namespaceKey, roomKey);
     }
   }
 
@@ -245,7 +255,7 @@ export class Forwarding {
   }
 
   settleHostJoins(host: HostPort, count: number): void {
-    this.#hosts.settle(host, count);
+    this.hosts.settle(host, count);
   }
 
   /** It gets everything from now on. */
@@ -259,17 +269,6 @@ export class Forwarding {
     this.#workers.expected.removePlace(port);
     this.#expectingAny.delete(port);
     this.updateFlooded();
-  }
-
-  /** Its rooms, and what was expected of it: it begins anew, or is gone. */
-  forgetHostRooms(host: HostPort): void {
-    this.hostInterest.removeRooms(host);
-    host.roomCount = 0;
-  }
-
-  forgetHostJoins(host: HostPort): void {
-    this.#hosts.expected.removePlace(host);
-    host.expectedRooms.clear();
   }
 }
 

@@ -3,23 +3,24 @@
 import type { RouterToWorker } from "../protocol/worker-port-frames.js";
 import type { HostPort } from "./host-bus/host-port.js";
 import type { Port, PortMember } from "./port.js";
+import type { RegionPort } from "./region-link/region-port.js";
 
-/** A worker, or another host with all its workers: which learns of members from its own announcements, not from here. */
-type Holder = Port | HostPort;
+/** A worker; or another host, or region, with all its workers: which learns of members from announcements, not from here. */
+export type Holder = Port | HostPort | RegionPort;
+
+/** @param member undefined: it has gone */
+export type MemberObserver = (holder: Holder, uid: string, member: PortMember | undefined) => void;
 
 export class Members {
   /** Uids of adapters by port, by namespace: applications with thousands of namespaces reconnect with all of them. */
   readonly #namespaces = new Map<string, Map<Holder, Set<string>>>();
   readonly #tellWorker: (port: Port, message: RouterToWorker) => void;
-  readonly #onOwn: ((uid: string, member: PortMember | undefined) => void) | undefined;
+  readonly #onChange: MemberObserver | undefined;
 
-  /** @param onOwn is told of the members of this host's workers, for other hosts; undefined: it has gone */
-  constructor(
-    tell: (port: Port, message: RouterToWorker) => void,
-    onOwn?: (uid: string, member: PortMember | undefined) => void,
-  ) {
+  /** @param onChange is told of all members, for other hosts and regions */
+  constructor(tell: (port: Port, message: RouterToWorker) => void, onChange?: MemberObserver) {
     this.#tellWorker = tell;
-    this.#onOwn = onOwn;
+    this.#onChange = onChange;
   }
 
   #tell(holder: Holder, message: RouterToWorker): void {
@@ -37,7 +38,7 @@ export class Members {
     const namespaceKey = Buffer.from(namespace).toString("latin1");
     const known = { namespace, namespaceKey, parserId };
     port.members.set(uid, known);
-    if (port.isWorker) this.#onOwn?.(uid, known);
+    this.#onChange?.(port, uid, known);
     const uidsByPort = this.#findNamespace(namespaceKey);
     const uids = uidsByPort.get(port);
     if (uids === undefined) uidsByPort.set(port, new Set([uid]));
@@ -73,7 +74,7 @@ export class Members {
     if (member === undefined) return undefined;
     const { namespace, namespaceKey } = member;
     port.members.delete(uid);
-    if (port.isWorker) this.#onOwn?.(uid, undefined);
+    this.#onChange?.(port, uid, undefined);
     const hasLeft = this.#leave(port, namespaceKey, uid);
     for (const [other, otherUids] of this.#namespaces.get(namespaceKey) ?? []) {
       if (other === port) continue;
@@ -90,7 +91,7 @@ export class Members {
   removePort(port: Port): void {
     for (const [uid, { namespaceKey }] of port.members) {
       this.#leave(port, namespaceKey, uid);
-      this.#onOwn?.(uid, undefined);
+      this.#onChange?.(port, uid, undefined);
     }
     port.members.clear();
   }

@@ -16,6 +16,7 @@ export type ExpectedRooms = Map<
 
 export class Port {
   readonly isWorker = true;
+  readonly isRegion = false;
   readonly place: string;
   readonly outbox: Outbox;
   /** Undefined while the worker is expected back: frames wait for it in the outbox. */
@@ -28,6 +29,9 @@ export class Port {
   /** It has more rooms than it announces. */
   isFlooded = false;
   isStalled = false;
+  /** Of the outbox's `passedBytes`: what the last taking took, and what has been written. */
+  takenBytes = 0;
+  writtenBytes = 0;
   /** Told the process that there is something to write. */
   isAwake = false;
   roomCount = 0;

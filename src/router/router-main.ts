@@ -5,6 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
+import { Socket } from "node:net";
 import { dirname } from "node:path";
 import { describeBriefly, describeThrown } from "../errors.js";
 import { createIncarnation } from "../protocol/incarnation.js";
@@ -19,6 +20,9 @@ import { BusCarrier } from "./host-bus/bus-carrier.js";
 import type { BusNote } from "./host-bus/bus-effects.js";
 import type { HostBus } from "./host-bus/host-bus.js";
 import { describeClash, renderBusNote } from "./host-bus/render-bus-note.js";
+import { LinkCarrier } from "./region-link/link-carrier.js";
+import type { RegionLinks } from "./region-link/region-links.js";
+import { renderLinkNote } from "./region-link/render-link-note.js";
 import { renderNote } from "./render-note.js";
 import { RouterLog } from "./router-log.js";
 import { WorkerPorts } from "./worker-ports.js";
@@ -40,6 +44,7 @@ const leaveLimitMs = 1_000;
 class RouterProcess {
   #ports: WorkerPorts | undefined;
   #carrier: BusCarrier | undefined;
+  #linkCarrier: LinkCarrier | undefined;
   #log: RouterLog | undefined;
   #init: RouterInit | undefined;
   #isEnding = false;
@@ -57,11 +62,11 @@ class RouterProcess {
     process.on("disconnect", () => void this.#end(0));
     process.on("uncaughtException", (thrown) => this.#failUnexpectedly(thrown));
     process.on("unhandledRejection", (thrown) => this.#failUnexpectedly(thrown));
-    process.on("message", (raw) => this.#obey(raw));
+    process.on("message", (raw, handle) => this.#obey(raw, handle));
     this.#send({ type: "router:hello" });
   }
 
-  #obey(raw: unknown): void {
+  #obey(raw: unknown, handle: unknown): void {
     const message = parseMessageToRouter(raw);
     switch (message?.type) {
       case "router:init":
@@ -76,6 +81,11 @@ class RouterProcess {
       case "router:ping":
         this.#send({ type: "router:pong" });
         break;
+      case "router:link":
+        if (!(handle instanceof Socket)) break;
+        if (this.#linkCarrier === undefined) handle.destroy();
+        else this.#linkCarrier.take(handle, Buffer.from(message.head, "base64"));
+        break;
       case undefined:
         break;
     }
@@ -87,10 +97,24 @@ class RouterProcess {
     this.#log = log;
     const carrier = init.bus === null ? undefined : this.#createCarrier(init.bus, init.hostKey, log);
     this.#carrier = carrier;
+    const linkCarrier =
+      init.links === null
+        ? undefined
+        : new LinkCarrier(init.links, {
+            knowsRegion: (nowMs) => this.#ports?.core.knowsRegion(nowMs) === true,
+            onNote: (note) => {
+              log.say(renderLinkNote(note));
+              if ((note.type === "link-up" || note.type === "link-down") && this.#ports !== undefined) {
+                this.#report(this.#ports);
+              }
+            },
+          });
+    this.#linkCarrier = linkCarrier;
+    const incarnation = createIncarnation(init.bus?.restarts ?? 0, randomBytes(incarnationBytes).toString("base64url"));
     const ports = new WorkerPorts(
       {
         hostKey: init.hostKey,
-        incarnation: createIncarnation(init.bus?.restarts ?? 0, randomBytes(incarnationBytes).toString("base64url")),
+        incarnation,
         outbox: {
           maxBytes: init.maxOutboxBytes,
           maxVolatileBytes: Math.min(Math.ceil(init.maxOutboxBytes * volatileShare), mostVolatileBytes),
@@ -99,7 +123,7 @@ class RouterProcess {
         stalledAfterMs,
         expectBackMs,
       },
-      carrier,
+      { bus: carrier, links: linkCarrier },
       {
         onNote: (note) => log.say(renderNote(note)),
         onServerError: (error) => {
@@ -121,7 +145,28 @@ class RouterProcess {
     }
     this.#send({ type: "router:ready" });
     setInterval(() => this.#report(ports), reportIntervalMs);
-    if (ports.core.bus !== undefined) await carrier?.start(ports.core.bus);
+    const { bus, links } = ports.core;
+    await Promise.all([
+      bus === undefined ? undefined : carrier?.start(bus),
+      links === undefined
+        ? undefined
+        : this.#startLinks(linkCarrier, links, { hostKey: init.hostKey, incarnation }, log),
+    ]);
+  }
+
+  /** Without a place to listen this host still reaches the others; the port may be free again when the router is restarted. */
+  async #startLinks(
+    carrier: LinkCarrier | undefined,
+    links: RegionLinks,
+    self: { readonly hostKey: string; readonly incarnation: string },
+    log: RouterLog,
+  ): Promise<void> {
+    try {
+      await carrier?.start(links, self);
+    } catch (thrown) {
+      const text = `links of other regions cannot be taken: ${describeBriefly(thrown)}; set another linkListen`;
+      log.say({ level: "error", text, kind: "link-listen", aboutWorker: undefined });
+    }
   }
 
   #createCarrier(bus: RouterBusInit, hostKey: string, log: RouterLog): BusCarrier {
@@ -144,6 +189,14 @@ class RouterProcess {
       counts: core.counters,
       announcedRooms: core.interestSize,
       bus: core.bus === undefined ? null : this.#describeBus(core.bus),
+      links:
+        core.links === undefined
+          ? null
+          : {
+              regions: this.#linkCarrier?.describeRegions(core.links) ?? [],
+              accepted: [...core.links.inboundLinks].length,
+              counts: core.links.counters,
+            },
       ports: core.ports.map((port) => ({
         place: port.place,
         queuedBytes: port.outbox.queuedBytes,
@@ -194,7 +247,10 @@ class RouterProcess {
       const endMs = performance.now() + leaveLimitMs;
       // The workers have ended, or are about to: what they have said last is read, and goes out before the last word.
       await this.#ports?.waitUntilEmpty(leaveLimitMs / 2);
-      await this.#carrier?.leave(endMs - performance.now());
+      await Promise.all([
+        this.#carrier?.leave(endMs - performance.now()),
+        this.#linkCarrier?.leave(endMs - performance.now()),
+      ]);
     }
     this.#ports?.close();
     const hasPrimary = process.connected;

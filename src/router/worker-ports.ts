@@ -2,9 +2,7 @@
 
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { RouterCore, type RouterSettings } from "./core.js";
-import type { BusEffects } from "./host-bus/bus-effects.js";
-import type { HostBusSettings } from "./host-bus/host-bus.js";
+import { RouterCore, type RouterSettings, type RouterWays } from "./core.js";
 import { ReadTurns } from "./read-turns.js";
 import type { RouterEffects, RouterNote } from "./router-effects.js";
 
@@ -35,10 +33,10 @@ export class WorkerPorts {
   #tickTimer: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
-  /** @param bus the way to other hosts; undefined for a host that is alone */
+  /** @param ways to other hosts and regions */
   constructor(
     settings: RouterSettings,
-    bus: { readonly settings: HostBusSettings; readonly effects: BusEffects } | undefined,
+    ways: RouterWays,
     events: {
       readonly onNote: (note: RouterNote) => void;
       /** A connection could not be accepted, for want of descriptors for one; the worker tries again. */
@@ -50,7 +48,7 @@ export class WorkerPorts {
       closeAfterWrite: (id) => this.#closeAfterWrite(this.#connections.get(id)),
       note: events.onNote,
     };
-    this.core = new RouterCore(settings, effects, bus);
+    this.core = new RouterCore(settings, effects, ways);
     this.#onServerError = events.onServerError;
     this.#server = createServer((socket) => this.#accept(socket));
   }

@@ -25,6 +25,8 @@ export class Outbox {
   /** Totals since the beginning. */
   droppedVolatile = 0;
   lostTotal = 0;
+  /** Bytes of frames, those that overtake left out, that do not wait here any more: taken to be written, or lost. */
+  passedBytes = 0;
 
   constructor(limits: OutboxLimits) {
     this.#limits = limits;
@@ -32,6 +34,11 @@ export class Outbox {
 
   get queuedBytes(): number {
     return this.#urgent.queuedBytes + this.#frames.queuedBytes;
+  }
+
+  /** What `passedBytes` will be when all that waits now does not wait any more. */
+  get position(): number {
+    return this.passedBytes + this.#frames.queuedBytes;
   }
 
   /** Bytes in the lane that overtakes. */
@@ -91,6 +98,7 @@ export class Outbox {
   /** Answers how many frames that is, with `more` that were not queued; what was volatile counts as dropped. */
   #loseQueued(more: number): number {
     const volatileFrames = this.#frames.queuedVolatileFrames;
+    this.passedBytes += this.#frames.queuedBytes;
     const frames = this.#frames.clear() - volatileFrames + more;
     this.droppedVolatile += volatileFrames;
     this.lostTotal += frames;
@@ -108,7 +116,9 @@ export class Outbox {
   take(maxBytes: number): Buffer[] {
     const blocks: Buffer[] = [];
     const urgentBytes = this.#urgent.queuedBytes > 0 ? this.#urgent.take(maxBytes, blocks) : 0;
-    if (urgentBytes < maxBytes && this.#frames.queuedBytes > 0) this.#frames.take(maxBytes - urgentBytes, blocks);
+    if (urgentBytes < maxBytes && this.#frames.queuedBytes > 0) {
+      this.passedBytes += this.#frames.take(maxBytes - urgentBytes, blocks);
+    }
     return blocks;
   }
 

@@ -3,6 +3,8 @@
  * gone, when its time is up, or when the router is. Pure.
  */
 
+import { regionMark } from "../address/region-key.js";
+
 /** Why a request ended. `complete` does not say that everybody answered: whoever died or stalled is not waited for. */
 export type RequestEnd = "complete" | "timed-out" | "router-lost" | "not-sent";
 
@@ -20,7 +22,18 @@ interface PendingRequest {
   askerUid: string | undefined;
   /** Members that have not had their last word; undefined until the router has said who was asked. */
   waiting: Set<string> | undefined;
+  /**
+   * Members, and hosts, that have had their last word before it was said that they are asked: in another region each host answers
+   * on its own way, and may be faster than the one that says whom it has asked.
+   */
+  readonly early: Set<string>;
   asked: number;
+}
+
+/** A whole region stands for those who are asked there, until one of its hosts says who they are. */
+function isRegionAsked(waiting: ReadonlySet<string>): boolean {
+  for (const name of waiting) if (name.startsWith(regionMark)) return true;
+  return false;
 }
 
 export class RequestLedger {
@@ -40,7 +53,14 @@ export class RequestLedger {
     const id = this.#nextId;
     // 32 bits on the wire; a request lives seconds.
     this.#nextId = id === 0xff_ff_ff_ff ? 1 : id + 1;
-    this.#requests.set(id, { handlers, deadlineMs, askerUid: undefined, waiting: undefined, asked: 0 });
+    this.#requests.set(id, {
+      handlers,
+      deadlineMs,
+      askerUid: undefined,
+      waiting: undefined,
+      early: new Set(),
+      asked: 0,
+    });
     return id;
   }
 
@@ -57,9 +77,18 @@ export class RequestLedger {
   /** A host that was asked has said who was asked there: they are waited for in its place. */
   noteAskedAt(id: number, askerUid: string, host: string, uids: readonly string[]): void {
     const request = this.#requests.get(id);
-    if (request?.waiting === undefined || request.askerUid !== askerUid || !request.waiting.delete(host)) return;
-    for (const uid of uids) request.waiting.add(uid);
-    request.asked += uids.length - 1;
+    if (request?.waiting === undefined || request.askerUid !== askerUid) return;
+    if (!request.waiting.delete(host)) {
+      if (!isRegionAsked(request.waiting) || request.early.has(host)) return;
+      request.early.add(host);
+      request.asked++;
+    }
+    let told = 0;
+    for (const uid of uids) {
+      if (!request.early.has(uid)) request.waiting.add(uid);
+      else told++;
+    }
+    request.asked += uids.length - told - 1;
     this.#endIfComplete(id, request);
   }
 
@@ -69,8 +98,15 @@ export class RequestLedger {
    */
   noteAnswer(id: number, toUid: string, fromUid: string, type: number, value: Buffer, isLast: boolean): void {
     const request = this.#requests.get(id);
-    if (request?.waiting === undefined || request.askerUid !== toUid || !request.waiting.has(fromUid)) return;
-    if (isLast) request.waiting.delete(fromUid);
+    if (request?.waiting === undefined || request.askerUid !== toUid || request.early.has(fromUid)) return;
+    const isAwaited = request.waiting.has(fromUid);
+    const mayBeEarly = isRegionAsked(request.waiting);
+    if (!isAwaited && !mayBeEarly) return;
+    if (isLast) {
+      request.waiting.delete(fromUid);
+      if (mayBeEarly) request.early.add(fromUid);
+      if (!isAwaited) request.asked++;
+    }
     request.handlers.onAnswer(type, value);
     this.#endIfComplete(id, request);
   }

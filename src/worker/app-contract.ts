@@ -2,7 +2,7 @@
 
 import type { Server as HttpServer } from "node:http";
 import type { Logger } from "pino";
-import type { Server, ServerOptions } from "socket.io";
+import type { Namespace, Server, ServerOptions } from "socket.io";
 
 /** Given to the application in each worker. */
 export interface SignalboxContext {
@@ -16,6 +16,13 @@ export interface SignalboxContext {
   readonly hostKey: string;
   /** Region of this host, from the configuration. */
   readonly region: string;
+  /**
+   * What is emitted, fetched or changed through it stays on this host, as `io.local` stays on this worker (fabric `routed`).
+   * @param of the main namespace, unless another one is given
+   */
+  onHost(of?: Server | Namespace): Namespace["local"];
+  /** The same of this host's region: nothing of it goes to other regions. */
+  onRegion(of?: Server | Namespace): Namespace["local"];
   /**
    * Runs `fn` when this worker starts to drain: stop timers, leave queues, save state. May be async; bounded by the
    * drain deadline. Several may be registered; they run together.

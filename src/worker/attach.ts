@@ -5,6 +5,7 @@ import { pino } from "pino";
 import type { Server } from "socket.io";
 import type { SignalboxContext } from "./app-contract.js";
 import { findRuntime } from "./runtime-registry.js";
+import { createScopedEmitter } from "./scoped-emitters.js";
 
 /**
  * Under Signalbox: gives `io` the fabric's adapter and addressed ids, and makes its server's `listen()` succeed without
@@ -28,6 +29,8 @@ function createStandaloneContext(io: Server): SignalboxContext {
     workerSlot: 0,
     hostKey: "self",
     region: "default",
+    onHost: (of = io) => createScopedEmitter(of, "host"),
+    onRegion: (of = io) => createScopedEmitter(of, "region"),
     onDrain: () => {
       // One process by itself never drains.
     },

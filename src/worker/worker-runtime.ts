@@ -20,6 +20,7 @@ import { nameClients } from "./name-clients.js";
 import { RequestGate } from "./request-gate.js";
 import type { RunOnceJobs } from "./run-once.js";
 import type { WorkerRuntimeApi } from "./runtime-registry.js";
+import { createScopedEmitter } from "./scoped-emitters.js";
 import type { SessionReports } from "./session-reports.js";
 
 /** Engine.IO's code for a session id it does not know (engine.io 6.6, `Server.errors.UNKNOWN_SID`). */
@@ -208,6 +209,8 @@ export class WorkerRuntime implements WorkerRuntimeApi {
       workerSlot: this.#init.slot,
       hostKey: this.#init.hostKey,
       region: this.#init.region,
+      onHost: (of = io) => createScopedEmitter(of, "host"),
+      onRegion: (of = io) => createScopedEmitter(of, "region"),
       onDrain: (fn) => {
         this.#drainHooks.push(fn);
       },

@@ -20,5 +20,6 @@ export const exampleStatus: HostStatus = {
   reload: null,
   router: null,
   bus: null,
+  links: null,
   counters: { connections_total: 347, refused_total: 0 },
 };

@@ -39,6 +39,7 @@ function supervise(routerMain: string, options: { backoffMinMs?: number; isDirec
         maxRoomsPerWorker: 100,
         isDirectoryOwn,
         bus: null,
+        links: null,
       },
       restart: { backoffMinMs, backoffMaxMs: 1_000 },
     },

@@ -45,7 +45,9 @@ class Fleet implements AsyncDisposable {
   async addresses(count: number): Promise<string[]> {
     const deadlineMs = performance.now() + patienceMs;
     for (;;) {
-      const found = [...this.stdout.matchAll(/^ {2}host \d+ {2}(\S+)$/gm)].map(([, address]) => String(address));
+      const found = [...this.stdout.matchAll(/^ {2}host \d+ {2}(\S+)(?: {2}in \w+)?$/gm)].map(([, address]) =>
+        String(address),
+      );
       this.#pids = listDescendants(this.process.pid ?? 0);
       if (found.length === count) return found;
       assert.ok(performance.now() < deadlineMs && this.process.exitCode === null, `${this.stdout}\n${this.stderr}`);
@@ -113,6 +115,19 @@ describe("npm run fleet", { timeout: 120_000 }, () => {
     assert.equal(await talk(first, second), "h001");
     assert.equal(await talk(second, first), "h002");
     assert.match(fleet.stdout, /^host 2 \| .*Ready at/m);
+    fleet.process.kill("SIGINT");
+    assert.equal(await fleet.waitForEnd(), 0);
+  });
+
+  test("starts regions that reach each other over ways that take their time", async (t) => {
+    if (redisPath === undefined) return skipOrFail(t, missingRedis);
+    const app = fixturePath("fleet/fleet-app.mjs");
+    const args = ["--regions", "eu,us", "--hosts", "1", "--workers", "1", "--latency", "20ms", "--app", app];
+    await using fleet = new Fleet(args);
+    const [eu, us] = (await fleet.addresses(2)) as [string, string];
+    assert.match(fleet.stdout, /host 1 {2}\S+ {2}in eu\n {2}host 2 {2}\S+ {2}in us\n/);
+    assert.equal(await talk(eu, us), "h001");
+    assert.equal(await talk(us, eu), "h002");
     fleet.process.kill("SIGINT");
     assert.equal(await fleet.waitForEnd(), 0);
   });

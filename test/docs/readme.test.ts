@@ -34,6 +34,8 @@ const otherFlags = [
   "--start",
   "--purge",
   ...systemdFlags.map((flag) => flag.name),
+  "--regions",
+  "--latency",
 ];
 /** Variables that are no settings: one names the config file, one is read before there is a build. */
 const otherVariables = ["SIGNALBOX_CONFIG", "SIGNALBOX_BOOTSTRAP"];

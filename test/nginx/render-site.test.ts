@@ -105,7 +105,7 @@ describe("options that are off", () => {
   test("the link of regions is closed, and open with --link", () => {
     const find = (text: Directive[]) => one(text, "location", "=", "/signalbox/link").block?.map(({ words }) => words);
     assert.deepEqual(find(render()), [["return", "404"]]);
-    assert.deepEqual(find(render({ hasLink: true })), [["proxy_pass", "http://signalbox_pages"]]);
+    assert.deepEqual(find(render({ hasLink: true })), [["proxy_pass", "http://signalbox_links"]]);
   });
 
   test("there is no limit on handshakes, and with --handshake-limit for whatever path nginx makes of a request", () => {

@@ -37,6 +37,38 @@ const bus: BusReport = {
   },
 };
 
+const links = {
+  regions: [
+    {
+      region: "us",
+      isLinked: true,
+      answers: true,
+      hostKey: "bbbb",
+      isFlooded: false,
+      rooms: 1,
+      queuedBytes: 2,
+      roundTripMs: 80.5,
+    },
+  ],
+  accepted: 1,
+  counts: {
+    framesIn: 0,
+    framesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    droppedVolatile: 0,
+    givenUpFrames: 0,
+    lostFrames: 0,
+    missedFrames: 0,
+    badMessages: 0,
+    announcements: 0,
+    snapshots: 0,
+    refusals: 0,
+  },
+};
+
 const fromRouter: MessageFromRouter[] = [
   { type: "router:hello" },
   { type: "router:ready" },
@@ -45,8 +77,8 @@ const fromRouter: MessageFromRouter[] = [
   { type: "router:note", level: "warn", text: "worker 2 does not answer" },
   { type: "router:note", level: "warn", text: "worker 2 does not answer", aboutWorker: 2 },
   { type: "router:must-stop", reason: "the host key is taken" },
-  { type: "router:report", counts, ports: [], announcedRooms: 0, bus: null },
-  { type: "router:report", counts: { ...counts, framesIn: 3 }, ports: [port, port], announcedRooms: 7, bus },
+  { type: "router:report", counts, ports: [], announcedRooms: 0, bus: null, links: null },
+  { type: "router:report", counts: { ...counts, framesIn: 3 }, ports: [port, port], announcedRooms: 7, bus, links },
 ];
 
 const toRouter: MessageToRouter[] = [
@@ -60,6 +92,7 @@ const toRouter: MessageToRouter[] = [
     expectedPlaces: ["hostAA"],
     isDirectoryOwn: false,
     bus: null,
+    links: null,
   },
   { type: "router:expect", place: "hostAA" },
   { type: "router:forget", place: "hostAA" },

@@ -35,7 +35,7 @@ beforeEach(async () => {
       stalledAfterMs: 60_000,
       expectBackMs: 60_000,
     },
-    undefined,
+    {},
     {
       onNote: (note) => {
         notes.push(note);

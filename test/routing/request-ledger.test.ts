@@ -299,3 +299,62 @@ test("each request ends once, for the reason that came first, and hears nothing 
     { numRuns: 500 },
   );
 });
+
+describe("a request to another region", () => {
+  const region = "~eu".padEnd(20, "*");
+  const hostX = "hosX".padEnd(20, "*");
+  const hostY = "hosY".padEnd(20, "*");
+  const x1 = "hosXAA11111111111111";
+  const y1 = "hosYAA11111111111111";
+
+  /** What the hosts of the region say, each on its own way. */
+  const steps = {
+    accepting: (ledger: RequestLedger, id: number) => ledger.noteAskedAt(id, self, region, [x1, hostY]),
+    acceptingAnswer: (ledger: RequestLedger, id: number) => ledger.noteAnswer(id, self, x1, 1, Buffer.from("x"), true),
+    other: (ledger: RequestLedger, id: number) => ledger.noteAskedAt(id, self, hostY, [y1]),
+    otherAnswer: (ledger: RequestLedger, id: number) => ledger.noteAnswer(id, self, y1, 1, Buffer.from("y"), true),
+  };
+
+  for (const order of [
+    ["accepting", "acceptingAnswer", "other", "otherAnswer"],
+    ["other", "otherAnswer", "accepting", "acceptingAnswer"],
+    ["other", "accepting", "otherAnswer", "acceptingAnswer"],
+    ["accepting", "other", "otherAnswer", "acceptingAnswer"],
+  ] as const) {
+    test(`is complete when all have answered, heard as ${order.join(", ")}`, () => {
+      const ledger = new RequestLedger();
+      const { id, told } = ask(ledger, [a1, region]);
+      ledger.noteAnswer(id, self, a1, 1, Buffer.from("a"), true);
+      for (const step of order) {
+        assert.equal(ledger.size, 1, `it is over before ${step}`);
+        steps[step](ledger, id);
+      }
+      assert.deepEqual(told.slice(0, 3).sort(), ["1 a", "1 x", "1 y"]);
+      assert.equal(told[3], "complete, 0 of 3 missing");
+    });
+  }
+
+  test("does not take what comes twice, nor of whom nobody has asked once the region has said whom it asks", () => {
+    const ledger = new RequestLedger();
+    const { id, told } = ask(ledger, [region]);
+    steps.other(ledger, id);
+    steps.otherAnswer(ledger, id);
+    steps.otherAnswer(ledger, id);
+    steps.accepting(ledger, id);
+    ledger.noteAnswer(id, self, "hosZAA11111111111111", 1, Buffer.from("z"), true);
+    steps.acceptingAnswer(ledger, id);
+    assert.deepEqual(told, ["1 y", "1 x", "complete, 0 of 2 missing"]);
+  });
+
+  test("waits no more for a host that cannot be reached, nor for the region", () => {
+    const ledger = new RequestLedger();
+    const { id, told } = ask(ledger, [region]);
+    ledger.noteAskedAt(id, self, region, [hostX, hostY]);
+    ledger.forgetPlace("hosX");
+    ledger.forgetPlace("hosY");
+    assert.deepEqual(told, ["complete, 0 of 2 missing"]);
+    const next = ask(ledger, [region]);
+    ledger.forgetPlace("~eu");
+    assert.deepEqual(next.told, ["complete, 0 of 1 missing"]);
+  });
+});

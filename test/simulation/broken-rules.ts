@@ -86,7 +86,7 @@ export const brokenRules: readonly BrokenRule[] = [
         "findTargets",
         (former) =>
           function (this: Forwarding, view, from) {
-            return from === undefined ? former.call(this, view, from) : [...former.call(this, view, from), from];
+            return typeof from === "string" ? former.call(this, view, from) : [...former.call(this, view, from), from];
           },
       ),
   },

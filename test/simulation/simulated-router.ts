@@ -109,10 +109,17 @@ export class SimulatedRouter {
         note: (note) => this.#note(note),
       },
       fleet === undefined || this.carrier === undefined
-        ? undefined
+        ? {}
         : {
-            settings: { ...fleet.bus, name: `machine of ${hostKey}`, instance, firstSnapshotId: random.below(2 ** 32) },
-            effects: this.carrier.effects,
+            bus: {
+              settings: {
+                ...fleet.bus,
+                name: `machine of ${hostKey}`,
+                instance,
+                firstSnapshotId: random.below(2 ** 32),
+              },
+              effects: this.carrier.effects,
+            },
           },
     );
     this.carrier?.start(this.core);

@@ -1,4 +1,4 @@
-/** Stands between a host and its Redis, and can be cut: then nothing passes, and neither side is told, as on a network. */
+/** Stands between a host and its Redis, or another region, and can be cut: then nothing passes, and neither side is told, as on a network. */
 
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -11,20 +11,28 @@ export class CuttableProxy implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), "sbx-proxy-"));
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #targetPath: string;
+  #targetPath: string;
+  readonly #delayMs: number;
   #isCut = false;
 
-  private constructor(targetPath: string) {
+  private constructor(targetPath: string, delayMs: number) {
     this.#targetPath = targetPath;
+    this.#delayMs = delayMs;
     this.socketPath = join(this.#directory, "proxy.sock");
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
-  static async start(targetPath: string): Promise<CuttableProxy> {
-    const proxy = new CuttableProxy(targetPath);
+  /** @param delayMs what each way takes */
+  static async start(targetPath: string, delayMs = 0): Promise<CuttableProxy> {
+    const proxy = new CuttableProxy(targetPath, delayMs);
     proxy.#server.listen(proxy.socketPath);
     await once(proxy.#server, "listening");
     return proxy;
+  }
+
+  /** New connections go there. */
+  retarget(targetPath: string): void {
+    this.#targetPath = targetPath;
   }
 
   /** Connections stay open, and so do new ones: nothing answers. */
@@ -54,7 +62,11 @@ export class CuttableProxy implements AsyncDisposable {
   #join(from: Socket, to: Socket): void {
     from.on("data", (chunk) => {
       // What has been read in the moment of the cut is lost with it.
-      if (!this.#isCut) to.write(chunk);
+      const passOn = (): void => {
+        if (!this.#isCut && !to.destroyed) to.write(chunk);
+      };
+      if (this.#delayMs === 0) passOn();
+      else setTimeout(passOn, this.#delayMs);
     });
     from.on("close", () => to.destroy());
   }

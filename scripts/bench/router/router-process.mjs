@@ -18,6 +18,7 @@ export async function startRouter({ name = "router", core, socketPath, hostKey, 
     expectedPlaces: [],
     isDirectoryOwn: false,
     bus: null,
+    links: null,
     ...more,
   };
   await ask(router, init, "router:ready");

@@ -11,8 +11,9 @@ import {
   type SnapshotPart,
   type Taken,
 } from "../../protocol/bus-messages.js";
-import { FrameError, frameFlags, frameKinds, lengthBytes } from "../../protocol/frame.js";
+import { FrameError } from "../../protocol/frame.js";
 import { decodeDatagram } from "../../protocol/link-datagram.js";
+import { isVolatileFrame } from "../../protocol/regional-frame.js";
 import { decodeRouterToRouter, encodeRouterToRouter, type RouterToRouter } from "../../protocol/router-frames.js";
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
 import type { Forwarding } from "../forwarding.js";
@@ -49,6 +50,12 @@ export interface HostBusParts {
   /** A frame of a worker of another host has come. */
   takeFrame(host: HostPort, frame: Buffer, nowMs: number): void;
   tellWorkers(message: RouterToWorker): void;
+  /** A worker of another host does not answer. */
+  noteStalled(place: string): void;
+  /** Another host has carried out joins; one that is gone, all. */
+  settleJoins(host: HostPort, count: number): void;
+  /** Hosts have taken frames. */
+  noteTaken(): void;
   /** Other hosts have given up frames for this one. */
   noteMissed(frames: number): void;
   /** Hosts have taken more of what was announced, or need not be waited for. */
@@ -72,6 +79,7 @@ export class HostBus {
   #nowMs = 0;
   #isUp = false;
   #downSinceMs: number | undefined;
+  #knownFromMs = Number.POSITIVE_INFINITY;
   #isStopped = false;
   #isAwake = false;
 
@@ -103,6 +111,8 @@ export class HostBus {
         takeFrame: (host, frame) => this.#takeFrame(host, frame, this.#nowMs),
         tellHost: (host, message, nowMs) => this.tellHost(host, message, nowMs),
         tellWorkers: (message) => parts.tellWorkers(message),
+        noteStalled: (place) => parts.noteStalled(place),
+        settleJoins: (host, count) => parts.settleJoins(host, count),
         noteMissed: (frames) => parts.noteMissed(frames),
         releaseInterest: () => parts.releaseInterest(),
         forgetHost: (hostKey) => {
@@ -143,6 +153,11 @@ export class HostBus {
     return this.#list.isServing;
   }
 
+  /** It has been up long enough to have heard of every host that can be reached. */
+  knowsRegion(nowMs: number): boolean {
+    return nowMs >= this.#knownFromMs;
+  }
+
   /** All that was ever said to hosts that can be reached has been taken. */
   get isSettled(): boolean {
     for (const host of this.#parts.hosts.values()) if (host.isReachable && !host.session.isSettled) return false;
@@ -155,6 +170,7 @@ export class HostBus {
     if (this.#isStopped) return;
     this.#isUp = true;
     this.#downSinceMs = undefined;
+    this.#knownFromMs = Math.min(this.#knownFromMs, nowMs + this.#settings.joinMs);
     this.#effects.note({ type: "bus-up" });
     for (const host of this.#remote.all()) {
       host.session.noteCarrier(true, nowMs);
@@ -249,8 +265,7 @@ export class HostBus {
   /** Sends a frame to hosts. The bytes are copied, once for all of them. */
   send(hosts: readonly HostPort[], bytes: Buffer, start: number, end: number, nowMs: number): void {
     if (hosts.length === 0) return;
-    const isBroadcast = bytes[start + lengthBytes] === frameKinds.broadcast;
-    const isVolatile = isBroadcast && ((bytes[start + lengthBytes + 1] as number) & frameFlags.volatile) !== 0;
+    const isVolatile = isVolatileFrame(bytes, start);
     const frame = Buffer.from(bytes.subarray(start, end));
     for (const host of hosts) this.push(host, frame, isVolatile, nowMs);
   }
@@ -382,6 +397,7 @@ export class HostBus {
     if (host === undefined || datagram.to !== this.#parts.incarnation) return;
     host.session.receive(datagram, nowMs);
     this.#remote.watchLoss(host, nowMs);
+    this.#parts.noteTaken();
     this.#wake();
   }
 
@@ -401,6 +417,10 @@ export class HostBus {
         break;
       case "missed":
         this.#remote.noteMissed(host, undefined);
+        break;
+      case "link-resume":
+      case "link-answers":
+        throw new FrameError("unknown-kind", "a frame of a kind that only a host of another region sends");
     }
   }
 

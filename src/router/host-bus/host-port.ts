@@ -1,12 +1,13 @@
 /** State of one other host of the region: what it wants, what waits for it, whether it can be reached. Pure data. */
 
 import type { LinkSession } from "../../link/link-session.js";
-import type { ExpectedRooms, PortMember } from "../port.js";
+import type { ExpectedRooms, Port, PortMember } from "../port.js";
 import type { HostView } from "./host-view.js";
 import { JoinsUnderWay } from "./joins-under-way.js";
 
 export class HostPort {
   readonly isWorker = false;
+  readonly isRegion = false;
   readonly hostKey: string;
   readonly name: string;
   incarnation: string;
@@ -31,7 +32,7 @@ export class HostPort {
   /** What it has said of joins, to hold when its announcements up to `head` have come. */
   settled: { readonly number: number; readonly head: number }[] = [];
   /** Commands from there that workers of this host are carrying out. */
-  readonly joins = new JoinsUnderWay();
+  readonly joins = new JoinsUnderWay<Port>();
   /** Frames given up, and lost, when this was last looked at; and whether that goes on. */
   givenUpSeen = 0;
   lostSeen = 0;

@@ -1,17 +1,15 @@
-/** Commands of another host that make sockets join: which workers are still carrying them out. Pure. */
+/** Commands of another host, or region, that make sockets join: which workers, or hosts, are still carrying them out. Pure. */
 
-import type { Port } from "../port.js";
-
-export class JoinsUnderWay {
+export class JoinsUnderWay<Place> {
   /** Of the commands since the last mark: the number of the last of them, by worker, as that worker counts. */
-  #open = new Map<Port, number>();
-  #groups: { number: number; readonly waiting: Map<Port, number> }[] = [];
+  #open = new Map<Place, number>();
+  #groups: { number: number; readonly waiting: Map<Place, number> }[] = [];
   #done = 0;
   #told = 0;
 
-  /** A command has been passed on to a worker, which counts it as this number. */
-  note(port: Port, joinNumber: number): void {
-    this.#open.set(port, joinNumber);
+  /** A command has been passed on to a place, which counts it as this number. */
+  note(place: Place, joinNumber: number): void {
+    this.#open.set(place, joinNumber);
   }
 
   /** The other host calls all that came before by this number. */
@@ -24,15 +22,15 @@ export class JoinsUnderWay {
     this.#advance();
   }
 
-  /** A worker has carried out that many; an ended one, all. */
-  settle(port: Port, count: number): void {
-    const openNumber = this.#open.get(port);
-    if (openNumber !== undefined && openNumber <= count) this.#open.delete(port);
+  /** A place has carried out that many; an ended one, all. */
+  settle(place: Place, count: number): void {
+    const openNumber = this.#open.get(place);
+    if (openNumber !== undefined && openNumber <= count) this.#open.delete(place);
     for (const { waiting } of this.#groups) {
-      const number = waiting.get(port);
+      const number = waiting.get(place);
       if (number === undefined) continue;
       if (number > count) break;
-      waiting.delete(port);
+      waiting.delete(place);
     }
     this.#advance();
   }
@@ -44,7 +42,7 @@ export class JoinsUnderWay {
     }
   }
 
-  /** Whether no worker is known to be carrying one out. */
+  /** Whether no place is known to be carrying one out. */
   get isEmpty(): boolean {
     return this.#open.size === 0 && this.#groups.length === 0;
   }

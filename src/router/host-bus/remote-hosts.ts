@@ -4,6 +4,7 @@
  */
 
 import { LinkSession, type LinkSettings } from "../../link/link-session.js";
+import { isRegionalFrame } from "../../protocol/regional-frame.js";
 import type { RouterToRouter } from "../../protocol/router-frames.js";
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
 import type { Forwarding } from "../forwarding.js";
@@ -33,6 +34,10 @@ export interface RemoteHostsParts {
   takeFrame(host: HostPort, frame: Buffer): void;
   tellHost(host: HostPort, message: RouterToRouter, nowMs: number): void;
   tellWorkers(message: RouterToWorker): void;
+  /** A worker of another host does not answer. */
+  noteStalled(place: string): void;
+  /** A host has carried out joins; one that is gone, all. */
+  settleJoins(host: HostPort, count: number): void;
   /** Other hosts have given up frames for this one. */
   noteMissed(frames: number): void;
   /** Hosts need not be waited for. */
@@ -47,7 +52,7 @@ export type RemoteHostChange = Extract<HostChange, { readonly host: RemoteHost }
 export class RemoteHosts {
   readonly #settings: RemoteHostsSettings;
   readonly #parts: RemoteHostsParts;
-  readonly #facts: HostFacts;
+  readonly #facts: HostFacts<HostPort>;
   /** Those who are gone and may come back as well. */
   readonly #byIncarnation = new Map<string, HostPort>();
 
@@ -55,9 +60,19 @@ export class RemoteHosts {
     const { forwarding, members, note, tellWorkers } = parts;
     this.#settings = settings;
     this.#parts = parts;
-    const noteStalled = (place: string): void => tellWorkers({ type: "place-stalled", place });
+    const noteStalled = (place: string): void => {
+      tellWorkers({ type: "place-stalled", place });
+      parts.noteStalled(place);
+    };
     this.#facts = new HostFacts(
-      { forwarding, members, maxRooms: settings.maxRooms, note, noteStalled },
+      {
+        wishes: forwarding.hosts,
+        members,
+        maxRooms: settings.maxRooms,
+        updateFlooded: () => forwarding.updateFloodedHosts(),
+        noteFlooded: ({ hostKey, name }) => note({ type: "host-flooded", hostKey, name }),
+        noteStalled,
+      },
       settings.firstSnapshotId,
     );
   }
@@ -129,7 +144,7 @@ export class RemoteHosts {
     this.#byIncarnation.set(host.incarnation, host);
     host.session = this.#createSession(host.incarnation, () => host);
     host.session.noteCarrier(this.#parts.isUp(), nowMs);
-    const uncertain = former.moveTo(host.session);
+    const uncertain = former.moveTo(host.session, isRegionalFrame);
     this.#parts.counters.uncertainFrames += uncertain;
     host.givenUpSeen = 0;
     host.lostSeen = 0;
@@ -147,7 +162,7 @@ export class RemoteHosts {
   /** What is known of it does not hold any more. Its members stay until it has said who they are. */
   #forgetAnnounced(host: HostPort): void {
     const { forwarding } = this.#parts;
-    forwarding.forgetHostRooms(host);
+    forwarding.hosts.forgetRooms(host);
     host.view = this.#facts.createView(host.hostKey, () => host);
     host.takenSequence = 0;
     host.toldTaken = -1;
@@ -203,6 +218,7 @@ export class RemoteHosts {
     // A new run of the host may have its place already.
     if (hosts.get(host.hostKey) === host) hosts.delete(host.hostKey);
     this.#facts.forget(host);
+    this.#parts.settleJoins(host, Number.POSITIVE_INFINITY);
     forwarding.updateFloodedHosts();
     this.#parts.forgetHost(host.hostKey);
     this.#parts.tellWorkers({ type: "host-unreachable", hostKey: host.hostKey });
@@ -223,7 +239,7 @@ export class RemoteHosts {
   /** What it says of joins holds when the announcements that it names have come. */
   settle(host: HostPort): void {
     for (let next = host.settled[0]; next !== undefined && next.head <= host.view.sequence; next = host.settled[0]) {
-      this.#parts.forwarding.settleHostJoins(host, next.number);
+      this.#parts.settleJoins(host, next.number);
       host.settled.shift();
     }
   }

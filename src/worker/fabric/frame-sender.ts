@@ -125,9 +125,10 @@ export class FrameSender {
       this.#fabric.refuseMessage(bytes);
       return undefined;
     }
-    const { volatile, compress } = selection.flags;
+    const { volatile, compress, scope } = selection.flags;
     let flags = volatile === true ? frameFlags.volatile : 0;
     if (compress !== undefined) flags |= frameFlags.hasCompress | (compress ? frameFlags.compress : 0);
+    if (scope !== undefined) flags |= scope === "host" ? frameFlags.hostOnly : frameFlags.regionOnly;
     // Only broadcasts may be dropped: what changes rooms, or is waited for, has to come.
     const isVolatile = volatile === true && kind === frameKinds.broadcast;
     if (session.reserve(bytes, isVolatile) !== "queued") return undefined;

@@ -8,6 +8,7 @@ import { commands, decodeResponse, readCommand, readRequestHead, responses } fro
 import { FrameError, frameKinds, protocolVersion } from "../../protocol/frame.js";
 import { FrameSplitter } from "../../protocol/frame-splitter.js";
 import { shouldReconnectNow } from "../../protocol/port-refusals.js";
+import { readRegionalHead } from "../../protocol/regional-frame.js";
 import { RoutedView } from "../../protocol/routed-frame.js";
 import {
   decodeRouterToWorker,
@@ -18,6 +19,7 @@ import {
 } from "../../protocol/worker-port-frames.js";
 import { InterestLog } from "../../routing/interest-log.js";
 import { MemberList } from "../../routing/member-list.js";
+import { OriginFilter } from "../../routing/origin-filter.js";
 import { Outbox, type OutboxLimits, type PushResult } from "../../routing/outbox.js";
 import { type RequestHandlers, RequestLedger } from "../../routing/request-ledger.js";
 import { EndpointTable, type SessionEndpoint } from "./endpoint-table.js";
@@ -45,6 +47,8 @@ export class HostSession {
   readonly #endpoints = new EndpointTable();
   readonly #members = new MemberList();
   readonly #view = new RoutedView();
+  /** Outlives the connection: a router that restarts, or a link that moves, sends again what was not acknowledged. */
+  readonly #origins = new OriginFilter();
   #splitter: FrameSplitter | undefined;
   #isWelcome = false;
   #incarnation: string | undefined;
@@ -289,12 +293,33 @@ export class HostSession {
         this.#view.read(bytes, start, end);
         this.#takeEmitterMessage(this.#view);
         break;
+      case frameKinds.regional:
+        this.#takeRegional(bytes, start, end);
+        break;
       case frameKinds.response:
         this.#guard(() => this.#takeResponse(bytes, start, end));
         break;
       default:
         this.#takeNews(decodeRouterToWorker(bytes, start, end));
     }
+  }
+
+  #takeRegional(bytes: Buffer, start: number, end: number): void {
+    const { incarnation, sequence, innerStart } = readRegionalHead(bytes, start, end);
+    if (this.#origins.isNew(incarnation, sequence)) {
+      this.#takeFrame(bytes, innerStart, end);
+      return;
+    }
+    this.counters.doubles++;
+    this.#countDoubledJoin(readFrameKind(bytes, innerStart), bytes, innerStart, end);
+  }
+
+  /** The router counts what it sends, and not what it is. */
+  #countDoubledJoin(kind: number, bytes: Buffer, start: number, end: number): void {
+    if (kind !== frameKinds.command && kind !== frameKinds.emitter) return;
+    this.#view.read(bytes, start, end);
+    if (kind === frameKinds.command) this.#countJoin(this.#view);
+    else if (isEmitterRequest(bytes, this.#view.bodyStart)) this.#noteJoinTaken();
   }
 
   #deliver(kind: number, view: RoutedView): void {
@@ -314,9 +339,7 @@ export class HostSession {
       this.#guard(() => endpoint.takeEmitterMessage(view));
     }
     // It may have made sockets join; the router counts all of them.
-    if (!isEmitterRequest(view.bytes, view.bodyStart)) return;
-    this.#joinsTaken++;
-    this.#wake();
+    if (isEmitterRequest(view.bytes, view.bodyStart)) this.#noteJoinTaken();
   }
 
   /**
@@ -334,7 +357,10 @@ export class HostSession {
 
   /** Once for the frame, as the router counts it, and not for each adapter that serves the namespace: none, or two, may. */
   #countJoin(view: RoutedView): void {
-    if (readCommand(view.bytes, view.bodyStart, view.end) !== commands.socketsJoin) return;
+    if (readCommand(view.bytes, view.bodyStart, view.end) === commands.socketsJoin) this.#noteJoinTaken();
+  }
+
+  #noteJoinTaken(): void {
     this.#joinsTaken++;
     this.#wake();
   }

@@ -25,6 +25,8 @@ export interface SelectionFlags {
   readonly volatile?: boolean | undefined;
   readonly compress?: boolean | undefined;
   readonly timeout?: number | undefined;
+  /** Nobody beyond this host, or this region, gets it. */
+  readonly scope?: "host" | "region" | undefined;
 }
 
 /** A packet as socket.io-parser 4 has it. */

@@ -34,8 +34,10 @@ export interface SessionCounters {
   unsentFrames: number;
   /** Frames for this worker that the router threw away. */
   missedFrames: number;
+  /** Frames of other regions that came again after a link was made anew, and were dropped. */
+  doubles: number;
 }
 
 export function emptySessionCounters(): SessionCounters {
-  return { framesOut: 0, framesIn: 0, droppedVolatile: 0, unsentFrames: 0, missedFrames: 0 };
+  return { framesOut: 0, framesIn: 0, droppedVolatile: 0, unsentFrames: 0, missedFrames: 0, doubles: 0 };
 }

@@ -1,0 +1,133 @@
+/** Keeps a link to one other region: dials, holds the handshake, and dials again when the link is gone, with a jittered backoff. */
+
+import { randomBytes } from "node:crypto";
+import { WebSocket } from "ws";
+import { findLinkClosure, linkClosures } from "../../protocol/link-closures.js";
+import { type LinkIdentity, nonceBytes } from "../../protocol/link-handshake.js";
+import { chooseRetryDelayMs } from "../../redis/retry-delay.js";
+import { DiallerHandshake, type LinkProver } from "./handshake.js";
+import { LinkSocket } from "./link-socket.js";
+
+export interface LinkDiallerSettings {
+  readonly region: string;
+  readonly url: string;
+  readonly self: LinkIdentity;
+  readonly prover: LinkProver;
+  readonly maxMessageBytes: number;
+  readonly isCompressed: boolean;
+  readonly unreachableAfterMs: number;
+  /** Contents of PEM files. */
+  readonly tls: {
+    readonly ca: string | undefined;
+    readonly cert: string | undefined;
+    readonly key: string | undefined;
+  };
+  readonly random: () => number;
+}
+
+export interface LinkDiallerEvents {
+  readonly onLinked: (socket: LinkSocket, peer: LinkIdentity) => void;
+  readonly onMessage: (payload: Buffer) => void;
+  readonly onDrain: () => void;
+  /** A link that was there is gone. */
+  readonly onLost: (reason: string) => void;
+  /** None could be made; it is tried again. */
+  readonly onFailed: (reason: string) => void;
+}
+
+const handshakeTimeoutMs = 5_000;
+
+export class LinkDialler {
+  readonly #settings: LinkDiallerSettings;
+  readonly #events: LinkDiallerEvents;
+  #socket: LinkSocket | undefined;
+  #webSocket: WebSocket | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #attempts = 0;
+  #isClosed = false;
+
+  constructor(settings: LinkDiallerSettings, events: LinkDiallerEvents) {
+    this.#settings = settings;
+    this.#events = events;
+  }
+
+  open(): void {
+    this.#dial();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    if (this.#socket === undefined) this.#webSocket?.terminate();
+    else this.#socket.close("leaving", "this host ends");
+  }
+
+  #dial(): void {
+    const { url, self, region, prover, maxMessageBytes, isCompressed, unreachableAfterMs, tls } = this.#settings;
+    let webSocket: WebSocket;
+    try {
+      webSocket = new WebSocket(url, {
+        handshakeTimeout: handshakeTimeoutMs,
+        maxPayload: maxMessageBytes,
+        perMessageDeflate: isCompressed,
+        ...(tls.ca !== undefined && { ca: tls.ca }),
+        ...(tls.cert !== undefined && { cert: tls.cert }),
+        ...(tls.key !== undefined && { key: tls.key }),
+      });
+    } catch (thrown) {
+      // A certificate that is none, for one.
+      this.#retry(thrown instanceof Error ? thrown.message : String(thrown), true);
+      return;
+    }
+    this.#webSocket = webSocket;
+    const handshake = new DiallerHandshake(self, region, randomBytes(nonceBytes), prover);
+    let isLinked = false;
+    let timer: NodeJS.Timeout | undefined;
+    const socket = new LinkSocket(webSocket, unreachableAfterMs, {
+      onMessage: (payload) => {
+        if (isLinked) {
+          this.#events.onMessage(payload);
+          return;
+        }
+        const step = handshake.take(payload);
+        if (step.type === "refuse") {
+          socket.close(step.closure, step.reason);
+          return;
+        }
+        if (step.bytes !== undefined) socket.send(step.bytes);
+        if (step.type !== "linked") return;
+        isLinked = true;
+        clearTimeout(timer);
+        this.#attempts = 0;
+        this.#socket = socket;
+        socket.startHeartbeat();
+        this.#events.onLinked(socket, step.peer);
+      },
+      onDrain: () => this.#events.onDrain(),
+      onClose: (code, text) => {
+        clearTimeout(timer);
+        this.#socket = undefined;
+        const closure = findLinkClosure(code);
+        const isRefused = closure !== undefined && linkClosures[closure].reconnect === "later";
+        const reason = text === "" ? `the connection was closed (${code})` : text;
+        if (isLinked) this.#events.onLost(reason);
+        this.#retry(reason, isRefused, isLinked);
+      },
+    });
+    webSocket.once("open", () => {
+      timer = setTimeout(
+        () => socket.close("handshakeTimeout", "it did not say who it is in time"),
+        handshakeTimeoutMs,
+      );
+      socket.send(handshake.begin());
+    });
+  }
+
+  #retry(reason: string, isRefused: boolean, wasLinked = false): void {
+    if (this.#isClosed) return;
+    if (!wasLinked) this.#events.onFailed(reason);
+    this.#attempts++;
+    const delayMs = chooseRetryDelayMs(this.#attempts, isRefused, this.#settings.random);
+    this.#timer = setTimeout(() => this.#dial(), delayMs);
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * The regions that this host links to: what each wants, and what waits for it. A session outlives its links: what a region has
+ * not acknowledged is sent again on the next one, to whichever host takes it. Pure.
+ */
+
+import { nameRegionKey } from "../../address/region-key.js";
+import { LinkSession, type LinkSettings } from "../../link/link-session.js";
+import type { BusMessage } from "../../protocol/bus-messages.js";
+import type { Datagram } from "../../protocol/link-datagram.js";
+import { encodeRouterToRouter, type RouterToRouter } from "../../protocol/router-frames.js";
+import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
+import { HostFacts } from "../host-bus/host-facts.js";
+import type { Members } from "../members.js";
+import type { LinkCounters, LinkNote, LinkPeer } from "./link-effects.js";
+import { RegionPort, type RegionTable } from "./region-port.js";
+
+export interface OutboundSettings {
+  readonly hostKey: string;
+  readonly instance: string;
+  readonly incarnation: string;
+  /** Names of the other regions. */
+  readonly regions: readonly string[];
+  readonly link: Omit<LinkSettings, "incarnation" | "peerIncarnation">;
+  readonly maxRooms: number;
+  readonly firstSnapshotId: number;
+}
+
+export interface OutboundParts {
+  readonly table: RegionTable;
+  readonly members: Members;
+  readonly counters: LinkCounters;
+  readonly note: (note: LinkNote) => void;
+  readonly tellWorkers: (message: RouterToWorker) => void;
+  readonly send: (link: number, payload: Buffer) => void;
+  readonly sendMessage: (link: number, message: BusMessage) => void;
+  readonly isFull: (link: number) => boolean;
+}
+
+const hostKeyBytes = 4;
+
+export class OutboundRegions {
+  readonly #settings: OutboundSettings;
+  readonly #parts: OutboundParts;
+  readonly #facts: HostFacts<RegionPort>;
+  readonly #regionByLink = new Map<number, RegionPort>();
+  /** How many members there are with each host key. */
+  readonly #membersByHostKey = new Map<string, number>();
+
+  constructor(settings: OutboundSettings, parts: OutboundParts, nowMs: number) {
+    this.#settings = settings;
+    this.#parts = parts;
+    const { table, members, note, tellWorkers } = parts;
+    this.#facts = new HostFacts(
+      {
+        wishes: table.wishes,
+        members,
+        maxRooms: settings.maxRooms,
+        updateFlooded: () => this.#updateFlooded(),
+        noteFlooded: ({ region }) => note({ type: "region-flooded", region }),
+        noteStalled: (place) => tellWorkers({ type: "place-stalled", place }),
+      },
+      settings.firstSnapshotId,
+    );
+    for (const region of settings.regions) this.#add(region, nowMs);
+    this.#updateFlooded();
+  }
+
+  #add(region: string, nowMs: number): void {
+    const { incarnation, link } = this.#settings;
+    const session = new LinkSession(
+      { ...link, incarnation, peerIncarnation: region },
+      // It sends nothing back but acknowledgements.
+      { onFrame: () => {}, onLost: () => {} },
+    );
+    const port: RegionPort = new RegionPort(
+      { region, key: nameRegionKey(region) },
+      session,
+      this.#facts.createView("", () => port),
+      nowMs,
+    );
+    this.#parts.table.byName.set(region, port);
+  }
+
+  #updateFlooded(): void {
+    const { table } = this.#parts;
+    table.wishes.flooded = [...table.byName.values()].filter((region) => region.wantsAll);
+  }
+
+  find(link: number): RegionPort | undefined {
+    return this.#regionByLink.get(link);
+  }
+
+  all(): Iterable<RegionPort> {
+    return this.#parts.table.byName.values();
+  }
+
+  /** Members of a region come and go: addresses that begin like theirs lead there. */
+  noteMember(region: RegionPort, uid: string, isThere: boolean): void {
+    const hostKey = uid.slice(0, hostKeyBytes);
+    const count = (this.#membersByHostKey.get(hostKey) ?? 0) + (isThere ? 1 : -1);
+    if (count > 0) {
+      this.#membersByHostKey.set(hostKey, count);
+      this.#parts.table.byHostKey.set(hostKey, region);
+    } else {
+      this.#membersByHostKey.delete(hostKey);
+      this.#parts.table.byHostKey.delete(hostKey);
+    }
+  }
+
+  // The link.
+
+  up(link: number, { region: name, hostKey, incarnation }: LinkPeer, nowMs: number): void {
+    const region = this.#parts.table.byName.get(name);
+    if (region === undefined) return;
+    region.link = { id: link, hostKey, incarnation };
+    region.isGone = false;
+    this.#regionByLink.set(link, region);
+    // What is known was said by another host, or is old.
+    region.view = this.#facts.createView("", () => region);
+    region.settled = [];
+    this.#parts.table.wishes.forgetRooms(region);
+    this.#updateFlooded();
+    const { session } = region;
+    session.noteCarrier(true, nowMs);
+    this.#say(link, { type: "link-resume", acked: session.acked, lost: session.lost });
+    // Of commands that the former host has acknowledged, this one is to say what came of them.
+    if (region.expectedRooms.size > 0) this.#mark(region, nowMs);
+  }
+
+  /** Answers the region whose link it was. */
+  down(link: number, nowMs: number): RegionPort | undefined {
+    const region = this.#regionByLink.get(link);
+    this.#regionByLink.delete(link);
+    if (region?.link?.id !== link) return undefined;
+    region.link = undefined;
+    region.downSinceMs = nowMs;
+    region.answers = false;
+    region.session.noteCarrier(false, nowMs);
+    this.#updateFlooded();
+    this.#tellUnreachable(region);
+    return region;
+  }
+
+  /** Nobody waits for its answers. */
+  #tellUnreachable(region: RegionPort): void {
+    const hostKeys = new Set([region.key]);
+    for (const uid of region.members.keys()) hostKeys.add(uid.slice(0, hostKeyBytes));
+    for (const hostKey of hostKeys) this.#parts.tellWorkers({ type: "host-unreachable", hostKey });
+  }
+
+  // Hearing.
+
+  hear(region: RegionPort, message: BusMessage, nowMs: number): void {
+    switch (message.type) {
+      case "heartbeat":
+        region.view.noteHead(message.head, nowMs);
+        break;
+      case "announcement":
+        region.view.takeAnnouncement(message.sequence, message.frames, nowMs);
+        break;
+      case "snapshot-part":
+        if (message.to === this.#settings.incarnation) region.view.takePart(message, nowMs);
+        break;
+      case "hello":
+      case "bye":
+      case "taken":
+      case "want-snapshot":
+    }
+    this.#settle(region);
+  }
+
+  hearRouter(region: RegionPort, message: RouterToRouter): void {
+    switch (message.type) {
+      case "joins-done":
+        region.settled.push(message);
+        this.#settle(region);
+        break;
+      case "link-answers":
+        if (region.answers && !message.isOn) this.#tellUnreachable(region);
+        region.answers = message.isOn;
+        break;
+      case "join-mark":
+      case "missed":
+      case "link-resume":
+    }
+  }
+
+  receive(region: RegionPort, datagram: Datagram, nowMs: number): void {
+    region.session.receive(datagram, nowMs);
+    this.#watchLoss(region);
+  }
+
+  /** What it says of joins holds when the announcements that it names have come. */
+  #settle(region: RegionPort): void {
+    for (
+      let next = region.settled[0];
+      next !== undefined && next.head <= region.view.sequence;
+      next = region.settled[0]
+    ) {
+      this.#parts.table.wishes.settle(region, next.number);
+      region.settled.shift();
+    }
+  }
+
+  // Sending.
+
+  push(region: RegionPort, frame: Buffer, isVolatile: boolean, nowMs: number): void {
+    const { session } = region;
+    const { counters } = this.#parts;
+    const { droppedVolatile } = session;
+    if (!region.isGone) session.push(frame, isVolatile, nowMs);
+    else if (isVolatile) counters.droppedVolatile++;
+    else session.pushLost();
+    counters.framesOut++;
+    counters.droppedVolatile += session.droppedVolatile - droppedVolatile;
+    this.#watchLoss(region);
+  }
+
+  tell(region: RegionPort, message: RouterToRouter, nowMs: number): void {
+    this.push(region, encodeRouterToRouter(message), false, nowMs);
+  }
+
+  /** A command that makes sockets join has gone there: it is to say when that is carried out. */
+  markJoins(regions: readonly RegionPort[], nowMs: number): void {
+    for (const region of regions) this.#mark(region, nowMs);
+  }
+
+  #mark(region: RegionPort, nowMs: number): void {
+    this.tell(region, { type: "join-mark", number: region.joinsSent }, nowMs);
+  }
+
+  #say(link: number, message: RouterToRouter): void {
+    this.#parts.send(link, encodeRouterToRouter(message));
+  }
+
+  /** Answers whether something waits for the link to take what it has. */
+  flush(nowMs: number): void {
+    const { hostKey, instance, incarnation } = this.#settings;
+    for (const region of this.#parts.table.byName.values()) {
+      const { link, view, session } = region;
+      if (link === undefined) continue;
+      const wanted = view.takeWanted(nowMs);
+      if (wanted !== undefined) {
+        this.#parts.sendMessage(link.id, {
+          type: "want-snapshot",
+          hostKey,
+          instance,
+          incarnation,
+          to: link.incarnation,
+          ...wanted,
+        });
+      }
+      while (!this.#parts.isFull(link.id)) {
+        const datagram = session.take(nowMs);
+        if (datagram === undefined) break;
+        this.#parts.send(link.id, datagram);
+      }
+    }
+  }
+
+  nextDueMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const { session, link } of this.#parts.table.byName.values()) {
+      // While the link takes no more, what is due goes when it does.
+      if (link === undefined || !this.#parts.isFull(link.id)) dueMs = Math.min(dueMs, session.nextDueMs());
+    }
+    return dueMs;
+  }
+
+  tick(nowMs: number): void {
+    for (const region of this.#parts.table.byName.values()) {
+      region.view.tick(nowMs);
+      region.session.tick(nowMs);
+      this.#watchLoss(region);
+      const awayMs = region.link === undefined ? nowMs - region.downSinceMs : 0;
+      if (!region.isGone && awayMs >= this.#settings.link.maxAgeMs) this.#giveUp(region);
+    }
+  }
+
+  /** Its members and rooms are forgotten; what goes there is counted, and not kept. */
+  #giveUp(region: RegionPort): void {
+    region.isGone = true;
+    const givenUp = region.session.giveUpAll();
+    this.#facts.forget(region);
+    this.#updateFlooded();
+    this.#watchLoss(region);
+    this.#parts.note({ type: "region-gone", region: region.region, givenUp });
+  }
+
+  /** Counts what the session has given up, and tells of it once for each time that it begins. */
+  #watchLoss(region: RegionPort): void {
+    const { session, region: name } = region;
+    const { counters, note } = this.#parts;
+    counters.lostFrames += session.lost - region.lostSeen;
+    region.lostSeen = session.lost;
+    if (session.givenUp > region.givenUpSeen) {
+      counters.givenUpFrames += session.givenUp - region.givenUpSeen;
+      region.givenUpSeen = session.givenUp;
+      if (!region.isLosing) note({ type: "region-overflowed", region: name });
+      region.isLosing = true;
+      return;
+    }
+    if (!region.isLosing || region.link === undefined || !session.isSettled) return;
+    region.isLosing = false;
+    note({ type: "region-recovered", region: name, lost: session.lost });
+  }
+}
