@@ -1,7 +1,8 @@
 /** Makes the host's log: one line of JSON per record, or readable lines for a terminal or a journal. Every process writes the same file. */
 
+import { createRequire } from "node:module";
 import { type DestinationStream, type Logger, pino } from "pino";
-import { prettyFactory } from "pino-pretty";
+import type { prettyFactory as PrettyFactory } from "pino-pretty";
 import type { LogFormat, LogLevel } from "./config/config.js";
 import { prefixPriority, priorityOfLevel } from "./journal.js";
 import { LogOutput } from "./log-output.js";
@@ -45,8 +46,14 @@ export function createLogger(options: LoggerOptions): Logger {
 /** Said in the message already. */
 const saidFields = "pid,hostname,worker,router,aboutWorker,hostKey,adminPort,bootMs,workerPid,routerPid,job";
 
+/** Loaded where it is needed: with JSON, each process starts without it. */
+function loadPrettyFactory(): typeof PrettyFactory {
+  const load = createRequire(import.meta.url);
+  return (load("pino-pretty") as { readonly prettyFactory: typeof PrettyFactory }).prettyFactory;
+}
+
 function renderPretty(output: DestinationStream, isColored: boolean): DestinationStream {
-  const render = prettyFactory({
+  const render = loadPrettyFactory()({
     colorize: isColored,
     translateTime: "SYS:HH:MM:ss.l",
     ignore: saidFields,
@@ -57,7 +64,7 @@ function renderPretty(output: DestinationStream, isColored: boolean): Destinatio
 
 /** The journal keeps the time and the level of each line itself. */
 function renderJournal(output: DestinationStream): DestinationStream {
-  const render = prettyFactory({
+  const render = loadPrettyFactory()({
     colorize: false,
     ignore: `time,level,${saidFields}`,
     messageFormat: renderMessage,
