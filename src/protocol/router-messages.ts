@@ -84,7 +84,9 @@ export type MessageToRouter =
   | { readonly type: "router:forget"; readonly place: string }
   | { readonly type: "router:ping" }
   /** With a socket: a link of another region, and what was read of it, as base64. */
-  | { readonly type: "router:link"; readonly head: string };
+  | { readonly type: "router:link"; readonly head: string }
+  /** A reload has brought other secrets, in place of those of `RouterLinksInit`. Never to be logged. */
+  | { readonly type: "router:link-secrets"; readonly secrets: readonly string[] };
 
 /** Totals since this router process began; (frame, worker) pairs where a frame goes to several. */
 export interface RouterCounts {
@@ -396,6 +398,13 @@ export function parseMessageFromRouter(raw: unknown): MessageFromRouter | undefi
   }
 }
 
+/** With none, everybody could prove to know it. */
+function isSecretList(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((secret) => typeof secret === "string" && secret !== "")
+  );
+}
+
 /** Checks a message from the primary at the wall; undefined for everything that is not ours. */
 export function parseMessageToRouter(raw: unknown): MessageToRouter | undefined {
   if (!isFields(raw)) return undefined;
@@ -410,6 +419,8 @@ export function parseMessageToRouter(raw: unknown): MessageToRouter | undefined 
       return { type: raw.type };
     case "router:link":
       return typeof raw.head === "string" ? { type: raw.type, head: raw.head } : undefined;
+    case "router:link-secrets":
+      return isSecretList(raw.secrets) ? { type: raw.type, secrets: raw.secrets } : undefined;
     default:
       return undefined;
   }

@@ -13,7 +13,8 @@ import { LinkSocket } from "./link-socket.js";
 
 export interface LinkAcceptorSettings {
   readonly self: LinkIdentity;
-  readonly prover: LinkProver;
+  /** Of the secrets as they are now. */
+  readonly findProver: () => LinkProver;
   readonly maxMessageBytes: number;
   readonly isCompressed: boolean;
   readonly unreachableAfterMs: number;
@@ -122,8 +123,8 @@ export class LinkAcceptor {
 
   /** Holds the handshake; whoever has gone through it is the carrier's. */
   #hold(webSocket: WebSocket, address: string): void {
-    const { self, prover, unreachableAfterMs } = this.#settings;
-    const handshake = new AcceptorHandshake(self, randomBytes(nonceBytes), prover);
+    const { self, findProver, unreachableAfterMs } = this.#settings;
+    const handshake = new AcceptorHandshake(self, randomBytes(nonceBytes), findProver());
     let linked: LinkedHandlers | undefined;
     let hasLeft = false;
     const leave = (isProven: boolean): void => {

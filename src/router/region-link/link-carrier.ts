@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import type { LinkIdentity } from "../../protocol/link-handshake.js";
 import type { RegionReport, RouterLinksInit } from "../../protocol/router-messages.js";
+import type { LinkProver } from "./handshake.js";
 import type { LinkAcceptor, LinkedHandlers } from "./link-acceptor.js";
 import type { LinkDialler } from "./link-dialler.js";
 import type { LinkEffects, LinkNote } from "./link-effects.js";
@@ -37,6 +38,7 @@ export class LinkCarrier {
   readonly #sockets = new Map<number, LinkSocket>();
   readonly #linkByRegion = new Map<string, number>();
   readonly #diallers: LinkDialler[] = [];
+  #prover: LinkProver;
   #links: RegionLinks | undefined;
   #acceptor: LinkAcceptor | undefined;
   /** Handed over before the module that takes them was loaded. */
@@ -49,6 +51,7 @@ export class LinkCarrier {
   constructor(init: RouterLinksInit, events: LinkCarrierEvents) {
     this.#init = init;
     this.#events = events;
+    this.#prover = createLinkProver(init.secrets);
     this.settings = {
       region: init.region,
       regions: init.links.map(({ region }) => region),
@@ -77,11 +80,11 @@ export class LinkCarrier {
   /** Listens, and dials; never rejects for want of another region. @throws what the system says against listening */
   async start(links: RegionLinks, self: { readonly hostKey: string; readonly incarnation: string }): Promise<void> {
     this.#links = links;
-    const { region, secrets, listen, isCompressed, unreachableAfterMs } = this.#init;
+    const { region, listen, isCompressed, unreachableAfterMs } = this.#init;
     const identity = { region, ...self };
     const shared = {
       self: identity,
-      prover: createLinkProver(secrets),
+      findProver: () => this.#prover,
       maxMessageBytes,
       isCompressed,
       unreachableAfterMs,
@@ -127,6 +130,11 @@ export class LinkCarrier {
       dialler.open();
     }
     this.#arm();
+  }
+
+  /** For handshakes that begin from now on; links that there are stay. */
+  setSecrets(secrets: readonly string[]): void {
+    this.#prover = createLinkProver(secrets);
   }
 
   /** A connection that came to the public address. */

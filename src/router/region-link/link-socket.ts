@@ -2,6 +2,7 @@
 
 import type { RawData, WebSocket } from "ws";
 import { type LinkClosure, linkClosures } from "../../protocol/link-closures.js";
+import { explainDialError } from "./explain-failure.js";
 
 const heartbeatMs = 1_000;
 /** Sent and not yet taken by the system: beyond it the rest waits in the session, whose bound is the bound. */
@@ -48,7 +49,7 @@ export class LinkSocket {
     socket.on("pong", () => this.#takePong());
     // `close` follows, and says what matters.
     socket.on("error", (error) => {
-      this.#own ??= { code: 1006, reason: error.message };
+      this.#own ??= { code: 1006, reason: explainDialError(error) };
     });
     socket.once("close", (code, reason) => this.#end(code, reason.toString("utf8")));
   }
@@ -82,6 +83,12 @@ export class LinkSocket {
     this.#own = { code, reason };
     this.#socket.close(code, cutText(reason));
     this.#closeTimer = setTimeout(() => this.#socket.terminate(), closeTimeoutMs);
+  }
+
+  /** There is nobody to tell; `onClose` comes with the reason. */
+  abandon(reason: string): void {
+    this.#own ??= { code: 1006, reason };
+    this.#socket.terminate();
   }
 
   #take(data: RawData): void {
