@@ -172,6 +172,7 @@ export interface LinkCounts {
   readonly announcements: number;
   readonly snapshots: number;
   readonly refusals: number;
+  readonly silences: number;
 }
 
 /** What is known of another region that this host links to. */
@@ -323,6 +324,7 @@ const linkCountNames: Record<keyof LinkCounts, true> = {
   announcements: true,
   snapshots: true,
   refusals: true,
+  silences: true,
 };
 
 function isLinksReport(value: unknown): value is LinksReport {

@@ -18,7 +18,7 @@ const steps = [[formerSecret, nextSecret], [nextSecret, formerSecret], [nextSecr
 /** Numbers of the new worker that are waited for, once the former has said its last. */
 const wantedNumbers = 20;
 
-test("secrets change step by step while both regions talk, and no link ends", { timeout: 120_000 }, async () => {
+test("secrets change step by step while both regions talk, and no link ends", { timeout: 240_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "sbx-secrets-"));
   const configPath = join(directory, "config.json");
   const configure = (linkSecrets: readonly string[]): void =>

@@ -66,6 +66,7 @@ const links = {
     announcements: 0,
     snapshots: 0,
     refusals: 0,
+    silences: 0,
   },
 };
 

@@ -3,14 +3,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import WebSocket from "ws";
-import { type LinkClosure, linkClosures } from "../../src/protocol/link-closures.js";
 import type { LinkIdentity } from "../../src/protocol/link-handshake.js";
 import { DiallerHandshake } from "../../src/router/region-link/handshake.js";
 import { createLinkProver } from "../../src/router/region-link/link-prover.js";
 
 /** Who knocks, unless it says otherwise. */
 export const stranger: LinkIdentity = { region: "ap", hostKey: "zzzz", incarnation: "0.test" };
-export const strangerNonce = Buffer.alloc(32, 7);
+const strangerNonce = Buffer.alloc(32, 7);
 
 let strangers = 0;
 
@@ -25,16 +24,17 @@ export async function knock(socketPath: string, address = `10.0.0.${++strangers}
 }
 
 /**
- * Resolves when both ends have proven that they know the secret, or when the connection is closed; `closure` then says how.
- * @param spoken takes what is said
+ * Resolves when both ends have proven that they know the secret, or when the connection is closed.
+ * @param self where it is not the stranger  @param spoken takes what is said
  */
 export async function shakeHands(
   socketPath: string,
   region: string,
   secret: string,
+  self: Partial<LinkIdentity> = {},
   spoken: Buffer[] = [],
 ): Promise<{ readonly socket: WebSocket; readonly isLinked: boolean; readonly code: number | undefined }> {
-  const handshake = new DiallerHandshake(stranger, region, strangerNonce, createLinkProver([secret]));
+  const handshake = new DiallerHandshake({ ...stranger, ...self }, region, strangerNonce, createLinkProver([secret]));
   const socket = await knock(socketPath);
   return await new Promise((resolve) => {
     const say = (bytes: Buffer): void => {
@@ -55,8 +55,8 @@ export async function shakeHands(
   });
 }
 
-/** Resolves when the other end has closed, in these words of the protocol. */
-export async function expectClosed(socket: WebSocket, closure: LinkClosure): Promise<void> {
-  const [code, reason] = (await once(socket, "close")) as [number, Buffer];
-  assert.equal(code, linkClosures[closure].code, reason.toString());
+/** Resolves when the other end has closed it with this code. */
+export async function expectClosed(socket: WebSocket, code: number): Promise<void> {
+  const [closedWith, reason] = (await once(socket, "close")) as [number, Buffer];
+  assert.equal(closedWith, code, reason.toString());
 }

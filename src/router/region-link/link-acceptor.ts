@@ -9,7 +9,7 @@ import type { LinkClosure } from "../../protocol/link-closures.js";
 import { type LinkIdentity, nonceBytes } from "../../protocol/link-handshake.js";
 import { AcceptorHandshake, type LinkProver } from "./handshake.js";
 import { LinkEntrance } from "./link-entrance.js";
-import { LinkSocket } from "./link-socket.js";
+import { type LinkFault, LinkSocket } from "./link-socket.js";
 
 export interface LinkAcceptorSettings {
   readonly self: LinkIdentity;
@@ -24,6 +24,7 @@ export interface LinkAcceptorSettings {
 export interface LinkedHandlers {
   readonly onMessage: (payload: Buffer) => void;
   readonly onDrain: () => void;
+  readonly onFault: (fault: LinkFault) => void;
   readonly onClose: (reason: string) => void;
 }
 
@@ -157,6 +158,10 @@ export class LinkAcceptor {
         linked = this.#events.onLinked(socket, step.peer);
       },
       onDrain: () => linked?.onDrain(),
+      onFault: (fault, reason) => {
+        if (linked !== undefined) linked.onFault(fault);
+        else if (!hasLeft) this.#refuse("badMessage", reason);
+      },
       onClose: (_code, reason) => {
         leave(false);
         linked?.onClose(reason === "" ? "the connection was closed" : reason);

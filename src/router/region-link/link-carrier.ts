@@ -11,7 +11,7 @@ import type { LinkAcceptor, LinkedHandlers } from "./link-acceptor.js";
 import type { LinkDialler } from "./link-dialler.js";
 import type { LinkEffects, LinkNote } from "./link-effects.js";
 import { createLinkProver } from "./link-prover.js";
-import type { LinkSocket } from "./link-socket.js";
+import type { LinkFault, LinkSocket } from "./link-socket.js";
 import type { RegionLinks, RegionLinksSettings } from "./region-links.js";
 
 /** The bandwidth times the delay of a long way: 100 MB/s and 80 ms. */
@@ -118,6 +118,7 @@ export class LinkCarrier {
           },
           onMessage: (payload) => this.#received(links, this.#linkByRegion.get(name), payload),
           onDrain: () => links.drained(),
+          onFault: (fault) => countFault(links, fault),
           onLost: (reason) => {
             const link = this.#linkByRegion.get(name);
             this.#linkByRegion.delete(name);
@@ -149,6 +150,7 @@ export class LinkCarrier {
     return {
       onMessage: (payload) => this.#received(links, link, payload),
       onDrain: () => links.drained(),
+      onFault: (fault) => countFault(links, fault),
       onClose: (reason) => this.#closed(links, link, reason),
     };
   }
@@ -217,6 +219,15 @@ export class LinkCarrier {
       },
       Math.max(1, dueMs - performance.now()),
     );
+  }
+}
+
+function countFault({ counters }: RegionLinks, fault: LinkFault): void {
+  if (fault === "silent") {
+    counters.silences++;
+  } else {
+    counters.badMessages++;
+    counters.refusals++;
   }
 }
 

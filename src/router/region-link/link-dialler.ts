@@ -7,7 +7,7 @@ import { type LinkIdentity, nonceBytes } from "../../protocol/link-handshake.js"
 import { chooseRetryDelayMs } from "../../redis/retry-delay.js";
 import { explainDialAnswer } from "./explain-failure.js";
 import { DiallerHandshake, type LinkProver } from "./handshake.js";
-import { LinkSocket } from "./link-socket.js";
+import { type LinkFault, LinkSocket } from "./link-socket.js";
 
 export interface LinkDiallerSettings {
   readonly region: string;
@@ -31,6 +31,8 @@ export interface LinkDiallerEvents {
   readonly onLinked: (socket: LinkSocket, peer: LinkIdentity) => void;
   readonly onMessage: (payload: Buffer) => void;
   readonly onDrain: () => void;
+  /** Of a link that was there. */
+  readonly onFault: (fault: LinkFault) => void;
   /** A link that was there is gone. */
   readonly onLost: (reason: string) => void;
   /** None could be made; it is tried again. */
@@ -106,6 +108,9 @@ export class LinkDialler {
         this.#events.onLinked(socket, step.peer);
       },
       onDrain: () => this.#events.onDrain(),
+      onFault: (fault) => {
+        if (isLinked) this.#events.onFault(fault);
+      },
       onClose: (code, text) => {
         clearTimeout(timer);
         this.#socket = undefined;

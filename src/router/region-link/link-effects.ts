@@ -55,6 +55,8 @@ export interface LinkCounters {
   snapshots: number;
   /** Handshakes that were refused, and links that were closed for what was said on them. */
   refusals: number;
+  /** Links that were closed because the other end did not answer, or did not read. */
+  silences: number;
 }
 
 export function emptyLinkCounters(): LinkCounters {
@@ -73,5 +75,6 @@ export function emptyLinkCounters(): LinkCounters {
     announcements: 0,
     snapshots: 0,
     refusals: 0,
+    silences: 0,
   };
 }
