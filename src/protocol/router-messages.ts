@@ -183,6 +183,8 @@ export interface RegionReport {
   readonly answers: boolean;
   /** Of the host that has taken the link. */
   readonly hostKey: string | null;
+  /** For how long there has been no link, and why; null while there is one. */
+  readonly absence: { readonly seconds: number; readonly reason: string } | null;
   /** Its rooms are known; until then, and while it has too many, it gets every message. */
   readonly isFlooded: boolean;
   readonly rooms: number;
@@ -346,6 +348,10 @@ function isRegionReport(value: unknown): value is RegionReport {
     typeof value.isLinked === "boolean" &&
     typeof value.answers === "boolean" &&
     (value.hostKey === null || typeof value.hostKey === "string") &&
+    (value.absence === null ||
+      (isFields(value.absence) &&
+        typeof value.absence.seconds === "number" &&
+        typeof value.absence.reason === "string")) &&
     typeof value.isFlooded === "boolean" &&
     isCount(value.rooms) &&
     isCount(value.queuedBytes) &&

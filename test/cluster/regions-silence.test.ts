@@ -11,9 +11,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type WebSocket, WebSocketServer } from "ws";
 import { linkClosures } from "../../src/protocol/link-closures.js";
-import { nonceBytes } from "../../src/protocol/link-handshake.js";
+import { type LinkIdentity, nonceBytes } from "../../src/protocol/link-handshake.js";
 import { AcceptorHandshake } from "../../src/router/region-link/handshake.js";
 import { createLinkProver } from "../../src/router/region-link/link-prover.js";
+import { runCli } from "../support/cli-process.js";
 import { fetchText, fixturePath, pause, startHost, type TestHost } from "../support/host.js";
 import { LightSocket } from "../support/light-socket.js";
 import { expectClosed, knock, shakeHands, stranger } from "../support/link-knock.js";
@@ -25,6 +26,8 @@ const handshakeMs = 5_000;
 const unreachableAfterMs = 3_000;
 /** The host looks once a second; a loaded machine gets some more. */
 const graceMs = 10_000;
+/** Of pino. */
+const warnLevel = 40;
 const maxOutboxBytes = 1024 * 1024;
 const messages = 60;
 const payload = "x".repeat(100_000);
@@ -35,11 +38,13 @@ describe("who says nothing, or does not read", { concurrency: true, timeout: 120
   let eu: TestHost;
   let sleeper: Sleeper;
   let socketPath: string;
+  let latePath: string;
 
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "sbx-silence-"));
     socketPath = join(directory, "us.sock");
-    sleeper = await Sleeper.start(join(directory, "ap.sock"));
+    latePath = join(directory, "sa.sock");
+    sleeper = await Sleeper.start(join(directory, "ap.sock"), stranger);
     const app = fixturePath("hosts/hosts-app.mjs");
     const start = async (region: string, env: Readonly<Record<string, string>>): Promise<TestHost> => {
       const own = { SIGNALBOX_REGION: region, SIGNALBOX_HOST_KEY: `${region}-0`, SIGNALBOX_LINK_SECRETS: linkSecret };
@@ -48,7 +53,9 @@ describe("who says nothing, or does not read", { concurrency: true, timeout: 120
     [us, eu] = await Promise.all([
       start("us", { SIGNALBOX_LINK_LISTEN: socketPath }),
       start("eu", {
-        SIGNALBOX_LINKS: `us=ws+unix:${socketPath}:/signalbox/link,ap=ws+unix:${sleeper.socketPath}:/signalbox/link`,
+        SIGNALBOX_LINKS: Object.entries({ us: socketPath, ap: sleeper.socketPath, sa: latePath })
+          .map(([region, path]) => `${region}=ws+unix:${path}:/signalbox/link`)
+          .join(","),
         SIGNALBOX_MAX_HOST_OUTBOX_BYTES: String(maxOutboxBytes),
       }),
     ]);
@@ -135,6 +142,24 @@ describe("who says nothing, or does not read", { concurrency: true, timeout: 120
     socket.terminate();
   });
 
+  test("a region that is not there at the start is told of once, with the reason, and when it is there", async () => {
+    const missing = /^no link to region sa for \d+ s, since the start \(connect ENOENT/;
+    const { level } = await eu.waitForLog(({ msg }) => missing.test(msg), "the missing region");
+    assert.equal(level, warnLevel);
+    const { stdout } = await runCli(["status"], { SIGNALBOX_RUNTIME_DIR: eu.runtimeDir });
+    assert.match(stdout, /region sa: no link for \d+ s \(connect ENOENT/);
+    assert.equal((await fetchText(`http://127.0.0.1:${eu.adminPort}/readyz`)).status, 200);
+    const late = await Sleeper.start(latePath, { region: "sa", hostKey: "yyyy", incarnation: "0.late" });
+    const there = /^there is a link to region sa \(host yyyy\), after \d+ s without$/;
+    await eu.waitForLog(({ msg }) => there.test(msg), "the region that was missing");
+    late.close();
+    assert.equal(eu.log.filter(({ msg }) => missing.test(msg)).length, 1);
+    const atOnce = eu.log.filter(
+      (record) => record.msg.startsWith("no link to region sa (") && record.level >= warnLevel,
+    );
+    assert.deepEqual(atOnce, []);
+  });
+
   test("of what waits for a region that does not read no more than the outbox is kept, and others get theirs", async () => {
     await eu.waitForStatus(({ links }) => links?.regions[1]?.isLinked === true, "the link to who does not read");
     const [from, to] = await Promise.all([LightSocket.open(eu), LightSocket.open(us)]);
@@ -144,8 +169,9 @@ describe("who says nothing, or does not read", { concurrency: true, timeout: 120
       const [, heard] = await said;
       assert.equal(heard, number);
       const { links } = await eu.readStatus();
-      const waiting = links?.regions.find(({ region }) => region === "ap")?.queuedBytes ?? 0;
-      assert.ok(waiting <= maxOutboxBytes + payload.length, `${waiting} bytes wait`);
+      for (const { region, queuedBytes } of links?.regions ?? []) {
+        assert.ok(queuedBytes <= maxOutboxBytes + payload.length, `${queuedBytes} bytes wait for ${region}`);
+      }
     }
     from.close();
     to.close();
@@ -182,14 +208,17 @@ class Sleeper {
   readonly #server = createServer();
   readonly #sockets: WebSocket[] = [];
 
-  private constructor(socketPath: string) {
+  readonly #self: LinkIdentity;
+
+  private constructor(socketPath: string, self: LinkIdentity) {
     this.socketPath = socketPath;
+    this.#self = self;
     const server = new WebSocketServer({ server: this.#server, perMessageDeflate: false });
     server.on("connection", (socket) => this.#sleep(socket));
   }
 
-  static async start(socketPath: string): Promise<Sleeper> {
-    const sleeper = new Sleeper(socketPath);
+  static async start(socketPath: string, self: LinkIdentity): Promise<Sleeper> {
+    const sleeper = new Sleeper(socketPath, self);
     sleeper.#server.listen(socketPath);
     await once(sleeper.#server, "listening");
     return sleeper;
@@ -198,7 +227,7 @@ class Sleeper {
   #sleep(socket: WebSocket): void {
     this.#sockets.push(socket);
     socket.on("error", () => {});
-    const handshake = new AcceptorHandshake(stranger, randomBytes(nonceBytes), createLinkProver([linkSecret]));
+    const handshake = new AcceptorHandshake(this.#self, randomBytes(nonceBytes), createLinkProver([linkSecret]));
     socket.on("message", (data: Buffer) => {
       const step = handshake.take(data);
       if (step.type !== "refuse" && step.bytes !== undefined) socket.send(step.bytes);

@@ -80,11 +80,11 @@ test("a region behind nginx is linked to over wss: with the authority and a cert
     const explained: readonly [TestHost, RegExp][] = [
       [
         withoutAuthority,
-        /^no link to region us \(its certificate is of no authority that is trusted here \(.+\): name that authority with linkCa/,
+        /^no link to region us for \d+ s, since the start \(its certificate is of no authority that is trusted here \(.+\): name that authority with linkCa/,
       ],
       [
         withoutCertificate,
-        /^no link to region us \(it answered HTTP 400 .*client certificate.*: set linkCertificate and linkKey/,
+        /^no link to region us for \d+ s, since the start \(it answered HTTP 400 .*client certificate.*: set linkCertificate and linkKey/,
       ],
     ];
     for (const [host, words] of explained) {

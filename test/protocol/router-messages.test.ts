@@ -44,6 +44,7 @@ const links = {
       isLinked: true,
       answers: true,
       hostKey: "bbbb",
+      absence: null,
       isFlooded: false,
       rooms: 1,
       queuedBytes: 2,

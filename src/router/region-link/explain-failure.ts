@@ -35,6 +35,11 @@ export function explainDialError(error: Error & { readonly code?: unknown }): st
   return message;
 }
 
+/** What the other end has said, for a log and a terminal: without characters that would do something there. */
+export function makePrintable(text: string): string {
+  return text.replace(/[\p{C}]/gu, "?");
+}
+
 /** `…:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../deps/…` */
 function readAlert(message: string): string {
   return /(?:alert [a-z ]+)/.exec(message)?.[0] ?? message;
@@ -43,6 +48,6 @@ function readAlert(message: string): string {
 /** What was answered to the request for a WebSocket. @param statusText as the other end has sent it */
 export function explainDialAnswer(status: number, statusText: string): string {
   const hint = hints[status];
-  const answer = `HTTP ${status} ${statusText.slice(0, 60)}`.trim();
+  const answer = `HTTP ${status} ${makePrintable(statusText.slice(0, 60))}`.trim();
   return `it answered ${answer} in place of a link${hint === undefined ? "" : `; ${hint}`}`;
 }

@@ -124,7 +124,7 @@ export class LinkCarrier {
             this.#linkByRegion.delete(name);
             if (link !== undefined) this.#closed(links, link, reason);
           },
-          onFailed: (reason) => this.#events.onNote({ type: "link-failed", region: name, reason }),
+          onFailed: (reason) => links.failed(name, reason),
         },
       );
       this.#diallers.push(dialler);
@@ -175,11 +175,13 @@ export class LinkCarrier {
 
   /** How long a message and its answer take, by region. */
   describeRegions(links: RegionLinks): RegionReport[] {
+    const nowMs = performance.now();
     return [...links.regions].map((region) => ({
       region: region.region,
       isLinked: region.link !== undefined,
       answers: region.answers,
       hostKey: region.link?.hostKey ?? null,
+      absence: region.absence?.describe(nowMs) ?? null,
       isFlooded: region.wantsAll,
       rooms: region.roomCount,
       queuedBytes: region.session.queuedBytes,

@@ -2,7 +2,7 @@
 
 import type { RawData, WebSocket } from "ws";
 import { type LinkClosure, linkClosures } from "../../protocol/link-closures.js";
-import { explainDialError } from "./explain-failure.js";
+import { explainDialError, makePrintable } from "./explain-failure.js";
 
 const heartbeatMs = 1_000;
 /** Sent and not yet taken by the system: beyond it the rest waits in the session, whose bound is the bound. */
@@ -143,7 +143,7 @@ export class LinkSocket {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#closeTimer);
     const own = this.#own;
-    this.#events.onClose(own?.code ?? code, own?.reason ?? reason);
+    this.#events.onClose(own?.code ?? code, own?.reason ?? makePrintable(reason));
   }
 }
 

@@ -30,5 +30,6 @@ for (const [what, error, said] of errors) {
 test("an answer is told with what it means there, and cut", () => {
   assert.match(explainDialAnswer(404, "Not Found"), /^it answered HTTP 404 Not Found in place of a link; no links/);
   assert.equal(explainDialAnswer(418, ""), "it answered HTTP 418 in place of a link");
+  assert.ok(!explainDialAnswer(500, "\u001b[2J").includes("\u001b"));
   assert.ok(explainDialAnswer(500, "x".repeat(10_000)).length < 200);
 });
