@@ -89,6 +89,7 @@ const hostStatusSchema: z.ZodType<HostStatus> = z.object({
           isLinked: z.boolean(),
           answers: z.boolean(),
           hostKey: z.string().nullable(),
+          absence: z.object({ seconds: z.number(), reason: z.string() }).nullable(),
           isFlooded: z.boolean(),
           rooms: count,
           queuedBytes: count,

@@ -71,8 +71,9 @@ function renderLinks(links: LinksStatus | null): string[][] {
   if (links === null) return [];
   const { regions, accepted, lostFrames, missedFrames } = links;
   const lines = [`${accepted} taken, lost messages ${lostFrames}, missed ${missedFrames}`];
-  for (const { region, isLinked, hostKey, isFlooded, rooms, queuedBytes, roundTripMs } of regions) {
-    const state = isLinked ? `linked to ${hostKey}` : "no link";
+  for (const { region, absence, hostKey, isFlooded, rooms, queuedBytes, roundTripMs } of regions) {
+    const state =
+      absence === null ? `linked to ${hostKey}` : `no link for ${renderDuration(absence.seconds)} (${absence.reason})`;
     const delay = roundTripMs === null ? "" : `, round trip ${roundTripMs.toFixed(1)} ms`;
     lines.push(
       `region ${region}: ${state}, ${isFlooded ? "gets everything" : `${rooms} rooms`}, ${queuedBytes} bytes wait${delay}`,

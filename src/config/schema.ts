@@ -248,7 +248,7 @@ const definitions: { readonly [Key in SettingKey]: SettingDefinition<SignalboxCo
     placeholder: "SECRETS",
     description:
       "Secrets by which regions know each other, the same in all of them: the first signs, all are accepted, so that they can be " +
-      "changed one after the other. Better in the environment or the config file than in a flag, which other users of the machine can see.",
+      "changed one after the other, by reloads. Better in the environment or the config file than in a flag, which other users of the machine can see.",
     secret: true,
   },
   linkCa: {

@@ -39,6 +39,8 @@ export interface HostFabric {
   describeLinks(): LinksStatus | null;
   /** A connection of another region, which came to the public address. */
   takeLink(connection: { readonly socket: Socket; readonly received: Buffer }): void;
+  /** A reload has brought these settings. */
+  adopt(config: SignalboxConfig): void;
   /** To be called when all workers have ended: they talk to each other while they drain. */
   stop(): Promise<void>;
   kill(): void;
@@ -101,6 +103,8 @@ class StockFabric implements HostFabric {
     answerAndClose(socket, 503, "this host takes no links");
   }
 
+  adopt(_config: SignalboxConfig): void {}
+
   async stop(): Promise<void> {}
 
   kill(): void {}
@@ -130,18 +134,23 @@ class RoutedFabric implements HostFabric {
   readonly #fabricMetrics: FabricMetrics;
   readonly #bus: { readonly state: BusState; readonly metrics: BusMetrics } | undefined;
   readonly #linkMetrics: LinkMetrics | undefined;
+  readonly #log: Logger;
+  /** Undefined without links. */
+  #linkSecrets: readonly string[] | undefined;
   #links: LinksStatus | null = null;
   #lostFrames = 0;
 
   constructor(surroundings: HostFabricSurroundings) {
     const { config, hostKey, routerSocketPath, routerLog, log, metrics, onFailed } = surroundings;
     this.#hostKey = hostKey;
+    this.#log = log;
     this.#restartBackoffMaxMs = config.restartBackoffMaxMs;
     const bus = readBusInit(config);
     if (bus !== null) {
       this.#bus = { state: new BusState(performance.now()), metrics: new BusMetrics(metrics.registry) };
     }
     const links = readLinksInit(config);
+    this.#linkSecrets = links?.secrets;
     if (links !== null) {
       this.#linkMetrics = new LinkMetrics(metrics.registry);
       warnOfPlainLinks(links, log);
@@ -232,6 +241,14 @@ class RoutedFabric implements HostFabric {
   takeLink({ socket, received }: { readonly socket: Socket; readonly received: Buffer }): void {
     // The other region dials again.
     if (!this.#supervisor.takeLink(socket, received)) answerAndClose(socket, 503, "there is no router");
+  }
+
+  adopt({ linkSecrets }: SignalboxConfig): void {
+    if (this.#linkSecrets === undefined || linkSecrets === undefined) return;
+    if (linkSecrets.join() === this.#linkSecrets.join()) return;
+    this.#linkSecrets = linkSecrets;
+    this.#supervisor.setLinkSecrets(linkSecrets);
+    this.#log.info("linkSecrets have changed: links from now on prove the new ones, and those that there are stay");
   }
 
   async stop(): Promise<void> {

@@ -156,6 +156,7 @@ class Host {
       onAdopted: (adopted, appPath) => {
         this.#config = adopted;
         this.#appPath = appPath;
+        this.#fabric.adopt(adopted);
         this.#watch();
       },
     });

@@ -53,6 +53,8 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   /** Some router has found this host's key to be free: it is this host's since then. */
   #hasJoined = false;
   #settleStart: (() => void) | undefined;
+  /** Brought by a reload, in place of those of the settings. */
+  #linkSecrets: readonly string[] | undefined;
 
   /**
    * @param log for what happens to the router
@@ -128,6 +130,12 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
     if (this.#isToldOfChanges) this.#router?.send({ type: "router:forget", place });
   }
 
+  /** Links that are made from now on prove these; those that there are stay. */
+  setLinkSecrets(secrets: readonly string[]): void {
+    this.#linkSecrets = secrets;
+    if (this.#isToldOfChanges) this.#router?.send({ type: "router:link-secrets", secrets });
+  }
+
   /** Gives the router a connection that is not read any more. False when there is none. */
   takeLink(socket: Socket, received: Buffer): boolean {
     if (this.#router === undefined || this.#state !== "ready") return false;
@@ -200,7 +208,8 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   #createInit(): RouterInit {
     const { init } = this.#settings;
     const bus = init.bus === null ? null : { ...init.bus, isServing: this.#hasJoined, restarts: this.#restarts };
-    return { ...init, type: "router:init", expectedPlaces: [...this.#places], bus };
+    const links = init.links === null ? null : { ...init.links, secrets: this.#linkSecrets ?? init.links.secrets };
+    return { ...init, type: "router:init", expectedPlaces: [...this.#places], bus, links };
   }
 
   #noteReady(router: RouterProcess): void {

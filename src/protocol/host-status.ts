@@ -91,6 +91,8 @@ export interface RegionStatus {
   readonly answers: boolean;
   /** Of the host that has taken the link. */
   readonly hostKey: string | null;
+  /** For how long there has been no link, and why; null while there is one. */
+  readonly absence: { readonly seconds: number; readonly reason: string } | null;
   /** It gets every message: its rooms are not known yet, or too many. */
   readonly isFlooded: boolean;
   readonly rooms: number;

@@ -84,7 +84,9 @@ export type MessageToRouter =
   | { readonly type: "router:forget"; readonly place: string }
   | { readonly type: "router:ping" }
   /** With a socket: a link of another region, and what was read of it, as base64. */
-  | { readonly type: "router:link"; readonly head: string };
+  | { readonly type: "router:link"; readonly head: string }
+  /** A reload has brought other secrets, in place of those of `RouterLinksInit`. Never to be logged. */
+  | { readonly type: "router:link-secrets"; readonly secrets: readonly string[] };
 
 /** Totals since this router process began; (frame, worker) pairs where a frame goes to several. */
 export interface RouterCounts {
@@ -170,6 +172,7 @@ export interface LinkCounts {
   readonly announcements: number;
   readonly snapshots: number;
   readonly refusals: number;
+  readonly silences: number;
 }
 
 /** What is known of another region that this host links to. */
@@ -180,6 +183,8 @@ export interface RegionReport {
   readonly answers: boolean;
   /** Of the host that has taken the link. */
   readonly hostKey: string | null;
+  /** For how long there has been no link, and why; null while there is one. */
+  readonly absence: { readonly seconds: number; readonly reason: string } | null;
   /** Its rooms are known; until then, and while it has too many, it gets every message. */
   readonly isFlooded: boolean;
   readonly rooms: number;
@@ -321,6 +326,7 @@ const linkCountNames: Record<keyof LinkCounts, true> = {
   announcements: true,
   snapshots: true,
   refusals: true,
+  silences: true,
 };
 
 function isLinksReport(value: unknown): value is LinksReport {
@@ -342,6 +348,10 @@ function isRegionReport(value: unknown): value is RegionReport {
     typeof value.isLinked === "boolean" &&
     typeof value.answers === "boolean" &&
     (value.hostKey === null || typeof value.hostKey === "string") &&
+    (value.absence === null ||
+      (isFields(value.absence) &&
+        typeof value.absence.seconds === "number" &&
+        typeof value.absence.reason === "string")) &&
     typeof value.isFlooded === "boolean" &&
     isCount(value.rooms) &&
     isCount(value.queuedBytes) &&
@@ -396,6 +406,13 @@ export function parseMessageFromRouter(raw: unknown): MessageFromRouter | undefi
   }
 }
 
+/** With none, everybody could prove to know it. */
+function isSecretList(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((secret) => typeof secret === "string" && secret !== "")
+  );
+}
+
 /** Checks a message from the primary at the wall; undefined for everything that is not ours. */
 export function parseMessageToRouter(raw: unknown): MessageToRouter | undefined {
   if (!isFields(raw)) return undefined;
@@ -410,6 +427,8 @@ export function parseMessageToRouter(raw: unknown): MessageToRouter | undefined 
       return { type: raw.type };
     case "router:link":
       return typeof raw.head === "string" ? { type: raw.type, head: raw.head } : undefined;
+    case "router:link-secrets":
+      return isSecretList(raw.secrets) ? { type: raw.type, secrets: raw.secrets } : undefined;
     default:
       return undefined;
   }

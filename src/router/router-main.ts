@@ -86,6 +86,9 @@ class RouterProcess {
         if (this.#linkCarrier === undefined) handle.destroy();
         else this.#linkCarrier.take(handle, Buffer.from(message.head, "base64"));
         break;
+      case "router:link-secrets":
+        this.#linkCarrier?.setSecrets(message.secrets);
+        break;
       case undefined:
         break;
     }

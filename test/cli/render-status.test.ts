@@ -71,6 +71,25 @@ test("a router gets a line on its process and one on what it holds", () => {
   ]);
 });
 
+test("links get a line for each region, with how long one has been without and why", () => {
+  const region = { answers: false, isFlooded: true, rooms: 0, queuedBytes: 7, roundTripMs: null };
+  const links = {
+    regions: [
+      { ...region, region: "us", isLinked: true, hostKey: "us-0", absence: null, isFlooded: false, roundTripMs: 80.04 },
+      { ...region, region: "ap", isLinked: false, hostKey: null, absence: { seconds: 61.2, reason: "it was refused" } },
+    ],
+    accepted: 1,
+    lostFrames: 2,
+    missedFrames: 3,
+  };
+  const shown = renderStatus({ ...exampleStatus, links }).split("\n");
+  assert.deepEqual(shown.slice(9, 12), [
+    "links         1 taken, lost messages 2, missed 3",
+    "              region us: linked to us-0, 0 rooms, 7 bytes wait, round trip 80.0 ms",
+    "              region ap: no link for 1 min 1 s (it was refused), gets everything, 7 bytes wait",
+  ]);
+});
+
 test("without counters there is no section for them", () => {
   assert.doesNotMatch(renderStatus({ ...exampleStatus, counters: {} }), /counters/);
 });

@@ -6,17 +6,17 @@ import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import WebSocket from "ws";
 import { type LinkClosure, linkClosures } from "../../src/protocol/link-closures.js";
-import { encodeLinkHandshake, type LinkIdentity } from "../../src/protocol/link-handshake.js";
+import { encodeLinkHandshake } from "../../src/protocol/link-handshake.js";
 import { encodeRouterToRouter } from "../../src/protocol/router-frames.js";
-import { DiallerHandshake } from "../../src/router/region-link/handshake.js";
-import { createLinkProver } from "../../src/router/region-link/link-prover.js";
 import { fetchText } from "../support/host.js";
 import { LightSocket } from "../support/light-socket.js";
+import { expectClosed, knock, shakeHands, stranger } from "../support/link-knock.js";
 import { linkSecret, RegionFleet } from "../support/region-fleet.js";
 
 const isFull = process.env["TEST_SIZE"] === "full";
 const garbageConnections = isFull ? 10_000 : 300;
-const self: LinkIdentity = { region: "ap", hostKey: "zzzz", incarnation: "0.test" };
+/** RFC 6455, 7.4.1. */
+const messageTooBig = 1009;
 const nonce = Buffer.alloc(32, 7);
 const wrongSecret = "not-the-secret-of-these-regions-at-all";
 
@@ -24,7 +24,6 @@ describe("the link socket of a host", { timeout: 120_000 }, () => {
   let fleet: RegionFleet;
   let socketPath: string;
   let refusals = 0;
-  let strangers = 0;
 
   before(async () => {
     fleet = await RegionFleet.start({ regions: { eu: 1, us: 1 } });
@@ -35,47 +34,14 @@ describe("the link socket of a host", { timeout: 120_000 }, () => {
     await fleet?.[Symbol.asyncDispose]();
   });
 
-  /** Each from another address: failures of one are limited. */
-  async function knock(address = `10.0.0.${++strangers}`): Promise<WebSocket> {
-    const socket = new WebSocket(`ws+unix:${socketPath}:/signalbox/link`, {
-      headers: { "x-forwarded-for": address },
-      perMessageDeflate: false,
-    });
-    await once(socket, "open");
-    return socket;
-  }
-
-  /** Goes through the handshake, or as far as it gets. */
-  async function shake(secret: string, spoken: Buffer[] = []): Promise<WebSocket> {
-    const handshake = new DiallerHandshake(self, "us", nonce, createLinkProver([secret]));
-    const socket = await knock();
-    const isOver = new Promise<void>((resolve) => {
-      socket.once("close", () => resolve());
-      socket.on("message", function take(data: Buffer) {
-        const step = handshake.take(data);
-        if (step.type === "say") {
-          spoken.push(step.bytes);
-          socket.send(step.bytes);
-          return;
-        }
-        socket.off("message", take);
-        if (step.type === "linked") resolve();
-      });
-    });
-    spoken.push(handshake.begin());
-    socket.send(handshake.begin());
-    if (secret === linkSecret) await isOver;
-    return socket;
-  }
-
-  async function expectClosed(socket: WebSocket, code: number): Promise<void> {
-    const [closedWith, reason] = (await once(socket, "close")) as [number, Buffer];
-    assert.equal(closedWith, code, reason.toString());
+  /** Resolves when the host has closed it with this code, which counts as a refusal. */
+  async function expectRefused(socket: WebSocket, code: number): Promise<void> {
+    await expectClosed(socket, code);
     refusals++;
   }
 
   const hello = (change: object): Buffer =>
-    encodeLinkHandshake({ type: "hello", version: 1, ...self, nonce, ...change } as never);
+    encodeLinkHandshake({ type: "hello", version: 1, ...stranger, nonce, ...change } as never);
 
   const beforeProof: readonly [what: string, said: Buffer | string, LinkClosure][] = [
     ["garbage", Buffer.from("what is this, then?"), "badMessage"],
@@ -91,24 +57,32 @@ describe("the link socket of a host", { timeout: 120_000 }, () => {
   ];
   for (const [what, said, closure] of beforeProof) {
     test(`${what} instead of a hello is closed with ${linkClosures[closure].code}`, async () => {
-      const socket = await knock();
+      const socket = await knock(socketPath);
       socket.send(said);
-      await expectClosed(socket, linkClosures[closure].code);
+      await expectRefused(socket, linkClosures[closure].code);
     });
   }
 
+  test("a message that is too long for a link is closed with 1009 before anything is proven", async () => {
+    const socket = await knock(socketPath);
+    socket.send(Buffer.alloc(600_000));
+    await expectRefused(socket, messageTooBig);
+  });
+
   test("a wrong secret is closed with 4002", async () => {
-    await expectClosed(await shake(wrongSecret), linkClosures.notProven.code);
+    const { code } = await shakeHands(socketPath, "us", wrongSecret);
+    assert.equal(code, linkClosures.notProven.code);
+    refusals++;
   });
 
   test("a recorded handshake, said again, is closed with 4002", async () => {
     const spoken: Buffer[] = [];
-    const first = await shake(linkSecret, spoken);
-    const second = await knock();
+    const { socket: first } = await shakeHands(socketPath, "us", linkSecret, {}, spoken);
+    const second = await knock(socketPath);
     second.send(spoken[0] as Buffer);
     await once(second, "message");
     second.send(spoken[1] as Buffer);
-    await expectClosed(second, linkClosures.notProven.code);
+    await expectRefused(second, linkClosures.notProven.code);
     first.close();
     await once(first, "close");
   });
@@ -119,31 +93,30 @@ describe("the link socket of a host", { timeout: 120_000 }, () => {
     ["a malformed datagram", [resume, Buffer.alloc(80, 1)], linkClosures.badMessage.code],
     ["a malformed message", [resume, Buffer.from([0, 0, 0, 9, 67, 0])], linkClosures.badMessage.code],
     ["text", ["text"], linkClosures.badMessage.code],
-    // RFC 6455, 7.4.1: a message too big to process.
-    ["an oversized message", [Buffer.alloc(600_000)], 1009],
+    ["an oversized message", [Buffer.alloc(600_000)], messageTooBig],
   ];
   for (const [what, said, code] of afterProof) {
     test(`${what} on a link that has proven itself is closed with ${code}`, async () => {
-      const socket = await shake(linkSecret);
+      const { socket } = await shakeHands(socketPath, "us", linkSecret);
       for (const each of said) socket.send(each);
-      await expectClosed(socket, code);
-      // ws closes it by itself, and the host counts what it refuses itself.
-      if (code === 1009) refusals--;
+      await expectRefused(socket, code);
     });
   }
 
   test("after ten failures of one address it is told to wait, and others are not", async () => {
     for (let left = 10; left > 0; left--) {
-      const socket = await knock("10.9.9.9");
+      const socket = await knock(socketPath, "10.9.9.9");
       socket.send("no");
-      await expectClosed(socket, linkClosures.badMessage.code);
+      await expectRefused(socket, linkClosures.badMessage.code);
     }
     const refused = new WebSocket(`ws+unix:${socketPath}:/`, { headers: { "x-forwarded-for": "10.9.9.9" } });
     refused.on("error", () => {});
     const [, response] = (await once(refused, "unexpected-response")) as [unknown, { statusCode: number }];
     assert.equal(response.statusCode, 429);
     refusals++;
-    (await shake(linkSecret)).terminate();
+    const { socket, isLinked } = await shakeHands(socketPath, "us", linkSecret);
+    assert.ok(isLinked);
+    socket.terminate();
   });
 
   test(`${garbageConnections} connections of garbage change nothing for the link that there is`, async () => {

@@ -15,6 +15,17 @@ test("what new workers heed is taken, and what needs a restart is named and left
   assert.deepEqual(config, { ...running, workers: 4, drainTimeoutMs: 1 });
 });
 
+test("other secrets of links are taken, the first ones and their end are not", () => {
+  const secret = (name: string): string => name.repeat(32);
+  const withSecrets = (...linkSecrets: string[]) => read({ linkListen: "public", linkSecrets });
+  const one = withSecrets(secret("a"));
+  const two = withSecrets(secret("b"), secret("a"));
+  assert.deepEqual(takeReloaded(one, two), { config: two, restartNeeded: [] });
+  const none = read({});
+  assert.deepEqual(takeReloaded(none, one), { config: none, restartNeeded: ["linkListen", "linkSecrets"] });
+  assert.deepEqual(takeReloaded(one, none), { config: one, restartNeeded: ["linkListen", "linkSecrets"] });
+});
+
 test("the same configuration read again needs nothing", () => {
   const values = { trustProxy: ["10.0.0.0/8"], listen: "/run/a.sock", listenMode: "0600" };
   assert.deepEqual(takeReloaded(read(values), read(values)), { config: read(values), restartNeeded: [] });

@@ -44,6 +44,7 @@ const links = {
       isLinked: true,
       answers: true,
       hostKey: "bbbb",
+      absence: null,
       isFlooded: false,
       rooms: 1,
       queuedBytes: 2,
@@ -66,6 +67,7 @@ const links = {
     announcements: 0,
     snapshots: 0,
     refusals: 0,
+    silences: 0,
   },
 };
 
@@ -97,6 +99,8 @@ const toRouter: MessageToRouter[] = [
   { type: "router:expect", place: "hostAA" },
   { type: "router:forget", place: "hostAA" },
   { type: "router:ping" },
+  { type: "router:link", head: "R0VU" },
+  { type: "router:link-secrets", secrets: ["new", "old"] },
 ];
 
 const walls = [
@@ -130,6 +134,8 @@ describe("what is not whole is passed over", () => {
   const cases: [string, unknown][] = [
     ["a message for the other side", { type: "router:ping" }],
     ["a type that every object has", { type: "toString" }],
+    ["no secrets at all", { type: "router:link-secrets", secrets: [] }],
+    ["a secret that is none", { type: "router:link-secrets", secrets: ["old", ""] }],
     ["a failure without a reason", { type: "router:failed" }],
     ["a note of a level that is none", { type: "router:note", level: "fatal", text: "x" }],
     ["a note of an inherited level", { type: "router:note", level: "constructor", text: "x" }],

@@ -16,6 +16,8 @@ export interface RegionFleetOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Absolute path of the application. */
   readonly app?: string;
+  /** Arguments of `signalbox start`. */
+  readonly args?: readonly string[];
   /** What each way over a link takes. */
   readonly delayMs?: number;
 }
@@ -46,7 +48,14 @@ export class RegionFleet implements AsyncDisposable {
   }
 
   /** Resolves when every host has a link to every other region, which answers, and knows its rooms. */
-  static async start({ regions, workers = 1, env = {}, app, delayMs = 0 }: RegionFleetOptions): Promise<RegionFleet> {
+  static async start({
+    regions,
+    workers = 1,
+    env = {},
+    app,
+    args = [],
+    delayMs = 0,
+  }: RegionFleetOptions): Promise<RegionFleet> {
     const directory = mkdtempSync(join(tmpdir(), "sbx-regions-"));
     const names = Object.keys(regions);
     const redis = new Map<string, LocalRedis>();
@@ -73,7 +82,7 @@ export class RegionFleet implements AsyncDisposable {
           ...(server !== undefined && { SIGNALBOX_REDIS_URL: server.url }),
         };
         starting.push(
-          startHost({ app: app ?? fixturePath("hosts/hosts-app.mjs"), workers, env: { ...own, ...env } }).then(
+          startHost({ app: app ?? fixturePath("hosts/hosts-app.mjs"), workers, args, env: { ...own, ...env } }).then(
             (host) => ({
               region,
               index,

@@ -9,11 +9,12 @@ import type { LinkClosure } from "../../protocol/link-closures.js";
 import { type LinkIdentity, nonceBytes } from "../../protocol/link-handshake.js";
 import { AcceptorHandshake, type LinkProver } from "./handshake.js";
 import { LinkEntrance } from "./link-entrance.js";
-import { LinkSocket } from "./link-socket.js";
+import { type LinkFault, LinkSocket } from "./link-socket.js";
 
 export interface LinkAcceptorSettings {
   readonly self: LinkIdentity;
-  readonly prover: LinkProver;
+  /** Of the secrets as they are now. */
+  readonly findProver: () => LinkProver;
   readonly maxMessageBytes: number;
   readonly isCompressed: boolean;
   readonly unreachableAfterMs: number;
@@ -23,6 +24,7 @@ export interface LinkAcceptorSettings {
 export interface LinkedHandlers {
   readonly onMessage: (payload: Buffer) => void;
   readonly onDrain: () => void;
+  readonly onFault: (fault: LinkFault) => void;
   readonly onClose: (reason: string) => void;
 }
 
@@ -122,8 +124,8 @@ export class LinkAcceptor {
 
   /** Holds the handshake; whoever has gone through it is the carrier's. */
   #hold(webSocket: WebSocket, address: string): void {
-    const { self, prover, unreachableAfterMs } = this.#settings;
-    const handshake = new AcceptorHandshake(self, randomBytes(nonceBytes), prover);
+    const { self, findProver, unreachableAfterMs } = this.#settings;
+    const handshake = new AcceptorHandshake(self, randomBytes(nonceBytes), findProver());
     let linked: LinkedHandlers | undefined;
     let hasLeft = false;
     const leave = (isProven: boolean): void => {
@@ -156,6 +158,10 @@ export class LinkAcceptor {
         linked = this.#events.onLinked(socket, step.peer);
       },
       onDrain: () => linked?.onDrain(),
+      onFault: (fault, reason) => {
+        if (linked !== undefined) linked.onFault(fault);
+        else if (!hasLeft) this.#refuse("badMessage", reason);
+      },
       onClose: (_code, reason) => {
         leave(false);
         linked?.onClose(reason === "" ? "the connection was closed" : reason);

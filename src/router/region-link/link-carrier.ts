@@ -6,11 +6,12 @@
 import type { Socket } from "node:net";
 import type { LinkIdentity } from "../../protocol/link-handshake.js";
 import type { RegionReport, RouterLinksInit } from "../../protocol/router-messages.js";
+import type { LinkProver } from "./handshake.js";
 import type { LinkAcceptor, LinkedHandlers } from "./link-acceptor.js";
 import type { LinkDialler } from "./link-dialler.js";
 import type { LinkEffects, LinkNote } from "./link-effects.js";
 import { createLinkProver } from "./link-prover.js";
-import type { LinkSocket } from "./link-socket.js";
+import type { LinkFault, LinkSocket } from "./link-socket.js";
 import type { RegionLinks, RegionLinksSettings } from "./region-links.js";
 
 /** The bandwidth times the delay of a long way: 100 MB/s and 80 ms. */
@@ -37,6 +38,7 @@ export class LinkCarrier {
   readonly #sockets = new Map<number, LinkSocket>();
   readonly #linkByRegion = new Map<string, number>();
   readonly #diallers: LinkDialler[] = [];
+  #prover: LinkProver;
   #links: RegionLinks | undefined;
   #acceptor: LinkAcceptor | undefined;
   /** Handed over before the module that takes them was loaded. */
@@ -49,6 +51,7 @@ export class LinkCarrier {
   constructor(init: RouterLinksInit, events: LinkCarrierEvents) {
     this.#init = init;
     this.#events = events;
+    this.#prover = createLinkProver(init.secrets);
     this.settings = {
       region: init.region,
       regions: init.links.map(({ region }) => region),
@@ -77,11 +80,11 @@ export class LinkCarrier {
   /** Listens, and dials; never rejects for want of another region. @throws what the system says against listening */
   async start(links: RegionLinks, self: { readonly hostKey: string; readonly incarnation: string }): Promise<void> {
     this.#links = links;
-    const { region, secrets, listen, isCompressed, unreachableAfterMs } = this.#init;
+    const { region, listen, isCompressed, unreachableAfterMs } = this.#init;
     const identity = { region, ...self };
     const shared = {
       self: identity,
-      prover: createLinkProver(secrets),
+      findProver: () => this.#prover,
       maxMessageBytes,
       isCompressed,
       unreachableAfterMs,
@@ -115,18 +118,24 @@ export class LinkCarrier {
           },
           onMessage: (payload) => this.#received(links, this.#linkByRegion.get(name), payload),
           onDrain: () => links.drained(),
+          onFault: (fault) => countFault(links, fault),
           onLost: (reason) => {
             const link = this.#linkByRegion.get(name);
             this.#linkByRegion.delete(name);
             if (link !== undefined) this.#closed(links, link, reason);
           },
-          onFailed: (reason) => this.#events.onNote({ type: "link-failed", region: name, reason }),
+          onFailed: (reason) => links.failed(name, reason),
         },
       );
       this.#diallers.push(dialler);
       dialler.open();
     }
     this.#arm();
+  }
+
+  /** For handshakes that begin from now on; links that there are stay. */
+  setSecrets(secrets: readonly string[]): void {
+    this.#prover = createLinkProver(secrets);
   }
 
   /** A connection that came to the public address. */
@@ -141,6 +150,7 @@ export class LinkCarrier {
     return {
       onMessage: (payload) => this.#received(links, link, payload),
       onDrain: () => links.drained(),
+      onFault: (fault) => countFault(links, fault),
       onClose: (reason) => this.#closed(links, link, reason),
     };
   }
@@ -165,11 +175,13 @@ export class LinkCarrier {
 
   /** How long a message and its answer take, by region. */
   describeRegions(links: RegionLinks): RegionReport[] {
+    const nowMs = performance.now();
     return [...links.regions].map((region) => ({
       region: region.region,
       isLinked: region.link !== undefined,
       answers: region.answers,
       hostKey: region.link?.hostKey ?? null,
+      absence: region.absence?.describe(nowMs) ?? null,
       isFlooded: region.wantsAll,
       rooms: region.roomCount,
       queuedBytes: region.session.queuedBytes,
@@ -209,6 +221,15 @@ export class LinkCarrier {
       },
       Math.max(1, dueMs - performance.now()),
     );
+  }
+}
+
+function countFault({ counters }: RegionLinks, fault: LinkFault): void {
+  if (fault === "silent") {
+    counters.silences++;
+  } else {
+    counters.badMessages++;
+    counters.refusals++;
   }
 }
 

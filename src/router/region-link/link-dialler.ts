@@ -5,14 +5,16 @@ import { WebSocket } from "ws";
 import { findLinkClosure, linkClosures } from "../../protocol/link-closures.js";
 import { type LinkIdentity, nonceBytes } from "../../protocol/link-handshake.js";
 import { chooseRetryDelayMs } from "../../redis/retry-delay.js";
+import { explainDialAnswer } from "./explain-failure.js";
 import { DiallerHandshake, type LinkProver } from "./handshake.js";
-import { LinkSocket } from "./link-socket.js";
+import { type LinkFault, LinkSocket } from "./link-socket.js";
 
 export interface LinkDiallerSettings {
   readonly region: string;
   readonly url: string;
   readonly self: LinkIdentity;
-  readonly prover: LinkProver;
+  /** Of the secrets as they are now. */
+  readonly findProver: () => LinkProver;
   readonly maxMessageBytes: number;
   readonly isCompressed: boolean;
   readonly unreachableAfterMs: number;
@@ -29,6 +31,8 @@ export interface LinkDiallerEvents {
   readonly onLinked: (socket: LinkSocket, peer: LinkIdentity) => void;
   readonly onMessage: (payload: Buffer) => void;
   readonly onDrain: () => void;
+  /** Of a link that was there. */
+  readonly onFault: (fault: LinkFault) => void;
   /** A link that was there is gone. */
   readonly onLost: (reason: string) => void;
   /** None could be made; it is tried again. */
@@ -63,7 +67,7 @@ export class LinkDialler {
   }
 
   #dial(): void {
-    const { url, self, region, prover, maxMessageBytes, isCompressed, unreachableAfterMs, tls } = this.#settings;
+    const { url, self, region, findProver, maxMessageBytes, isCompressed, unreachableAfterMs, tls } = this.#settings;
     let webSocket: WebSocket;
     try {
       webSocket = new WebSocket(url, {
@@ -80,7 +84,7 @@ export class LinkDialler {
       return;
     }
     this.#webSocket = webSocket;
-    const handshake = new DiallerHandshake(self, region, randomBytes(nonceBytes), prover);
+    const handshake = new DiallerHandshake(self, region, randomBytes(nonceBytes), findProver());
     let isLinked = false;
     let timer: NodeJS.Timeout | undefined;
     const socket = new LinkSocket(webSocket, unreachableAfterMs, {
@@ -104,6 +108,9 @@ export class LinkDialler {
         this.#events.onLinked(socket, step.peer);
       },
       onDrain: () => this.#events.onDrain(),
+      onFault: (fault) => {
+        if (isLinked) this.#events.onFault(fault);
+      },
       onClose: (code, text) => {
         clearTimeout(timer);
         this.#socket = undefined;
@@ -113,6 +120,9 @@ export class LinkDialler {
         if (isLinked) this.#events.onLost(reason);
         this.#retry(reason, isRefused, isLinked);
       },
+    });
+    webSocket.once("unexpected-response", (_request, { statusCode = 0, statusMessage = "" }) => {
+      socket.abandon(explainDialAnswer(statusCode, statusMessage));
     });
     webSocket.once("open", () => {
       timer = setTimeout(

@@ -12,10 +12,25 @@ export interface LinkPeer {
 /** Something worth a log line. */
 export type LinkNote =
   /** `isDialled`: this host sends on it. */
-  | { readonly type: "link-up"; readonly isDialled: boolean; readonly region: string; readonly hostKey: string }
+  | {
+      readonly type: "link-up";
+      readonly isDialled: boolean;
+      readonly region: string;
+      readonly hostKey: string;
+      /** How long there was none, if that has been told. */
+      readonly afterMs: number | undefined;
+    }
   | { readonly type: "link-down"; readonly isDialled: boolean; readonly region: string; readonly reason: string }
   /** It could not be made; it is tried again. */
   | { readonly type: "link-failed"; readonly region: string; readonly reason: string }
+  /** There has been none for some seconds; told once, until there is one. */
+  | {
+      readonly type: "region-missing";
+      readonly region: string;
+      readonly isFromStart: boolean;
+      readonly forMs: number;
+      readonly reason: string;
+    }
   /** Somebody wanted to link to this host, and may not. */
   | { readonly type: "link-refused"; readonly closure: LinkClosure; readonly reason: string }
   | { readonly type: "region-gone"; readonly region: string; readonly givenUp: number }
@@ -55,6 +70,8 @@ export interface LinkCounters {
   snapshots: number;
   /** Handshakes that were refused, and links that were closed for what was said on them. */
   refusals: number;
+  /** Links that were closed because the other end did not answer, or did not read. */
+  silences: number;
 }
 
 export function emptyLinkCounters(): LinkCounters {
@@ -73,5 +90,6 @@ export function emptyLinkCounters(): LinkCounters {
     announcements: 0,
     snapshots: 0,
     refusals: 0,
+    silences: 0,
   };
 }

@@ -2,21 +2,30 @@
 
 import type { RawData, WebSocket } from "ws";
 import { type LinkClosure, linkClosures } from "../../protocol/link-closures.js";
+import { explainDialError, makePrintable } from "./explain-failure.js";
 
 const heartbeatMs = 1_000;
 /** Sent and not yet taken by the system: beyond it the rest waits in the session, whose bound is the bound. */
 const fullBytes = 1024 * 1024;
+/** Announcements are not held back when it is full: whoever has left so much unread is not waited for any longer. */
+const unreadLimitBytes = 16 * 1024 * 1024;
 /** An own heartbeat that is not answered for so long waits behind what the other end does not read. */
 const unreadTicks = 15;
 /** The other end has this long to answer that the link ends. */
 const closeTimeoutMs = 2_000;
+const unread = "it does not read what is sent to it";
 /** RFC 6455, 5.5: a close frame holds 125 bytes, two of them the code. */
 const maxReasonBytes = 123;
+
+/** `silent`: it does not answer, or does not read. `invalid`: it sent what no WebSocket sends, or too much in one message. */
+export type LinkFault = "silent" | "invalid";
 
 export interface LinkSocketEvents {
   readonly onMessage: (payload: Buffer) => void;
   /** It takes more again. */
   readonly onDrain: () => void;
+  /** This end closes for it; `onClose` follows. */
+  readonly onFault: (fault: LinkFault, reason: string) => void;
   /** Once. @param code as the other end, or this one, has closed it */
   readonly onClose: (code: number, reason: string) => void;
 }
@@ -47,8 +56,10 @@ export class LinkSocket {
     });
     socket.on("pong", () => this.#takePong());
     // `close` follows, and says what matters.
-    socket.on("error", (error) => {
-      this.#own ??= { code: 1006, reason: error.message };
+    socket.on("error", (error: Error & { readonly code?: unknown }) => {
+      this.#own ??= { code: 1006, reason: explainDialError(error) };
+      // Those that ws finds in what it reads; it closes by itself, with a code that says so (RFC 6455, 7.4.1).
+      if (String(error.code).startsWith("WS_ERR_")) events.onFault("invalid", error.message);
     });
     socket.once("close", (code, reason) => this.#end(code, reason.toString("utf8")));
   }
@@ -67,6 +78,7 @@ export class LinkSocket {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.send(payload, { binary: true }, this.#onSent);
     this.#isFull = this.#socket.bufferedAmount >= fullBytes;
+    if (this.#socket.bufferedAmount >= unreadLimitBytes) this.#cut(unread);
   }
 
   readonly #onSent = (): void => {
@@ -84,6 +96,12 @@ export class LinkSocket {
     this.#closeTimer = setTimeout(() => this.#socket.terminate(), closeTimeoutMs);
   }
 
+  /** There is nobody to tell; `onClose` comes with the reason. */
+  abandon(reason: string): void {
+    this.#own ??= { code: 1006, reason };
+    this.#socket.terminate();
+  }
+
   #take(data: RawData): void {
     this.#ticksSinceSign = 0;
     // `nodebuffer` is the default of ws: one buffer, whatever the number of its frames. Text is read as what it is not.
@@ -94,7 +112,7 @@ export class LinkSocket {
     this.#ticksSinceSign++;
     this.#ticksSincePong++;
     if (this.#ticksSinceSign > this.#silentTicks) this.#cut("nothing was heard of it");
-    else if (this.#ticksSincePong > unreadTicks) this.#cut("it does not read what is sent to it");
+    else if (this.#ticksSincePong > unreadTicks) this.#cut(unread);
     else this.#ping();
   }
 
@@ -114,6 +132,8 @@ export class LinkSocket {
   }
 
   #cut(reason: string): void {
+    if (this.#own !== undefined) return;
+    this.#events.onFault("silent", reason);
     this.close("silent", reason);
     // Whoever does not read does not read that either.
     this.#socket.terminate();
@@ -123,7 +143,7 @@ export class LinkSocket {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#closeTimer);
     const own = this.#own;
-    this.#events.onClose(own?.code ?? code, own?.reason ?? reason);
+    this.#events.onClose(own?.code ?? code, own?.reason ?? makePrintable(reason));
   }
 }
 

@@ -11,6 +11,7 @@ import { encodeRouterToRouter, type RouterToRouter } from "../../protocol/router
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
 import { HostFacts } from "../host-bus/host-facts.js";
 import type { Members } from "../members.js";
+import { LinkAbsence } from "./link-absence.js";
 import type { LinkCounters, LinkNote, LinkPeer } from "./link-effects.js";
 import { RegionPort, type RegionTable } from "./region-port.js";
 
@@ -109,10 +110,21 @@ export class OutboundRegions {
 
   // The link.
 
+  /** It could not be made. */
+  fail(name: string, reason: string): void {
+    const absence = this.#parts.table.byName.get(name)?.absence;
+    if (absence !== undefined) absence.reason = reason;
+    this.#parts.note({ type: "link-failed", region: name, reason });
+  }
+
   up(link: number, { region: name, hostKey, incarnation }: LinkPeer, nowMs: number): void {
     const region = this.#parts.table.byName.get(name);
     if (region === undefined) return;
+    const toldSinceMs = region.absence?.isTold === true ? region.absence.sinceMs : undefined;
+    const afterMs = toldSinceMs === undefined ? undefined : nowMs - toldSinceMs;
+    this.#parts.note({ type: "link-up", isDialled: true, region: name, hostKey, afterMs });
     region.link = { id: link, hostKey, incarnation };
+    region.absence = undefined;
     region.isGone = false;
     this.#regionByLink.set(link, region);
     // What is known was said by another host, or is old.
@@ -128,12 +140,12 @@ export class OutboundRegions {
   }
 
   /** Answers the region whose link it was. */
-  down(link: number, nowMs: number): RegionPort | undefined {
+  down(link: number, reason: string, nowMs: number): RegionPort | undefined {
     const region = this.#regionByLink.get(link);
     this.#regionByLink.delete(link);
     if (region?.link?.id !== link) return undefined;
     region.link = undefined;
-    region.downSinceMs = nowMs;
+    region.absence = new LinkAbsence(nowMs, reason);
     region.answers = false;
     region.session.noteCarrier(false, nowMs);
     this.#updateFlooded();
@@ -260,7 +272,8 @@ export class OutboundRegions {
 
   nextDueMs(): number {
     let dueMs = Number.POSITIVE_INFINITY;
-    for (const { session, link } of this.#parts.table.byName.values()) {
+    for (const { session, link, absence } of this.#parts.table.byName.values()) {
+      dueMs = Math.min(dueMs, absence?.dueMs ?? dueMs);
       // While the link takes no more, what is due goes when it does.
       if (link === undefined || !this.#parts.isFull(link.id)) dueMs = Math.min(dueMs, session.nextDueMs());
     }
@@ -272,8 +285,13 @@ export class OutboundRegions {
       region.view.tick(nowMs);
       region.session.tick(nowMs);
       this.#watchLoss(region);
-      const awayMs = region.link === undefined ? nowMs - region.downSinceMs : 0;
-      if (!region.isGone && awayMs >= this.#settings.link.maxAgeMs) this.#giveUp(region);
+      const { absence, region: name } = region;
+      if (absence === undefined) continue;
+      const { sinceMs, isFromStart, reason } = absence;
+      const forMs = nowMs - sinceMs;
+      if (absence.takeDue(nowMs))
+        this.#parts.note({ type: "region-missing", region: name, isFromStart, forMs, reason });
+      if (!region.isGone && forMs >= this.#settings.link.maxAgeMs) this.#giveUp(region);
     }
   }
 

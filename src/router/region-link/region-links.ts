@@ -113,15 +113,20 @@ export class RegionLinks {
     } else {
       const former = this.#inbound.up(link, peer);
       if (former !== undefined) this.#effects.close(former, "replaced", "its router has linked anew");
+      const { region, hostKey } = peer;
+      this.#effects.note({ type: "link-up", isDialled, region, hostKey, afterMs: undefined });
     }
-    const { region, hostKey } = peer;
-    this.#effects.note({ type: "link-up", isDialled, region, hostKey });
     this.wake();
+  }
+
+  /** A link to that region could not be made. */
+  failed(region: string, reason: string): void {
+    this.#outbound.fail(region, reason);
   }
 
   closed(link: number, reason: string, nowMs: number): void {
     this.#nowMs = nowMs;
-    const region = this.#outbound.down(link, nowMs)?.region;
+    const region = this.#outbound.down(link, reason, nowMs)?.region;
     const peer = this.#inbound.down(link, nowMs)?.peer;
     const isDialled = region !== undefined;
     const name = region ?? peer?.region;

@@ -4,6 +4,7 @@ import type { LinkSession } from "../../link/link-session.js";
 import type { HostView } from "../host-bus/host-view.js";
 import type { ExpectedRooms, PortMember } from "../port.js";
 import { Wishes } from "../wishes.js";
+import { LinkAbsence } from "./link-absence.js";
 
 export class RegionPort {
   readonly isWorker = false;
@@ -17,9 +18,9 @@ export class RegionPort {
   readonly members = new Map<string, PortMember>();
   roomCount = 0;
   hasTooMany = false;
-  /** The link to it, and the host that has taken it; undefined while there is none. */
+  /** The link to it, and the host that has taken it; undefined while there is none, and `absence` says more. */
   link: { readonly id: number; readonly hostKey: string; readonly incarnation: string } | undefined;
-  downSinceMs: number;
+  absence: LinkAbsence | undefined;
   /** Without a link for so long that nothing is kept for it any more. */
   isGone = false;
   /** It has a link back, so that it can answer. */
@@ -44,7 +45,7 @@ export class RegionPort {
     this.key = names.key;
     this.session = session;
     this.view = view;
-    this.downSinceMs = nowMs;
+    this.absence = new LinkAbsence(nowMs, undefined);
   }
 
   /** Gets every frame, wanted or not: what is known of its rooms may be old, or it has too many. */

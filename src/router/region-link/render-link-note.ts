@@ -9,13 +9,13 @@ export function renderLinkNote(note: LinkNote): NoteLine {
   return { ...describe(note), kind, aboutWorker: undefined };
 }
 
-function describe(note: LinkNote): Pick<NoteLine, "level" | "text"> {
+function describe(note: LinkNote): Pick<NoteLine, "level" | "text" | "isLasting"> {
   switch (note.type) {
     case "link-up":
       return {
         level: "info",
         text: note.isDialled
-          ? `there is a link to region ${note.region} (host ${note.hostKey})`
+          ? `there is a link to region ${note.region} (host ${note.hostKey})${note.afterMs === undefined ? "" : `, after ${countSeconds(note.afterMs)} without`}`
           : `host ${note.hostKey} of region ${note.region} has linked to this one`,
       };
     case "link-down":
@@ -28,7 +28,15 @@ function describe(note: LinkNote): Pick<NoteLine, "level" | "text"> {
           }
         : { level: "info", text: `a link of region ${note.region} has ended (${note.reason})` };
     case "link-failed":
-      return { level: "warn", text: `no link to region ${note.region} (${note.reason}); it is tried again` };
+      return { level: "debug", text: `no link to region ${note.region} (${note.reason}); it is tried again` };
+    case "region-missing": {
+      const since = note.isFromStart ? ", since the start" : "";
+      return {
+        level: "warn",
+        text: `no link to region ${note.region} for ${countSeconds(note.forMs)}${since} (${note.reason}): messages for it wait. It is tried again until it is there`,
+        isLasting: true,
+      };
+    }
     case "link-refused":
       return {
         level: "warn",
@@ -67,6 +75,10 @@ function describe(note: LinkNote): Pick<NoteLine, "level" | "text"> {
         text: `a message of ${note.bytes} bytes is too long for other regions, and does not go there`,
       };
   }
+}
+
+function countSeconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
 }
 
 function countMessages(count: number): string {
