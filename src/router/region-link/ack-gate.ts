@@ -73,9 +73,12 @@ export class AckGate {
   }
 }
 
-/** Whoever is gone is not waited for, nor a host that cannot be reached: what is for it is kept here. */
+/**
+ * Whoever is gone is not waited for, nor a host that cannot be reached: what is for it is kept here. Nor a worker that does not
+ * answer: it would hold up its whole region.
+ */
 function hasTaken(place: Port | HostPort, { position, session }: Waiting, isThere: IsThere): boolean {
   if (!isThere(place)) return true;
-  if (place.isWorker) return place.writtenBytes >= position;
+  if (place.isWorker) return place.isStalled || place.writtenBytes >= position;
   return !place.isReachable || (place.session === session && session.passed >= position);
 }
