@@ -101,13 +101,13 @@ export class LinkAcceptor {
     // The other end may go in the middle of it.
     socket.on("error", () => {});
     if (!this.#events.canAccept()) {
-      socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      answerAndClose(socket, "503 Service Unavailable");
       return;
     }
     const address = readAddress(request);
     if (!this.#entrance.enter(address, performance.now())) {
       this.#refuse("tooMany", `too many handshakes from ${address}, or in all`);
-      socket.end("HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      answerAndClose(socket, "429 Too Many Requests");
       return;
     }
     let isUpgraded = false;
@@ -163,6 +163,12 @@ export class LinkAcceptor {
     });
     const timer = setTimeout(() => refuse("handshakeTimeout", "it did not say who it is in time"), handshakeTimeoutMs);
   }
+}
+
+/** The server of Node leaves its own end open, and after an upgrade no time limit of it holds: whoever did not close would stay. */
+function answerAndClose(socket: Socket, status: string): void {
+  socket.once("finish", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 /** Behind a proxy all have its address: it says whose it was last in the list that it adds to. */
