@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,20 +20,24 @@ describe("the place where links are taken", { timeout: 20_000 }, () => {
   const path = join(directory, "link.sock");
   const refused: LinkClosure[] = [];
   let canAccept = true;
-  const acceptor = new LinkAcceptor(
-    {
-      self: { region: "eu", hostKey: "eu-0", incarnation: "0.test" },
-      prover: createLinkProver(["a-secret-of-the-tests-that-is-long-enough"]),
-      maxMessageBytes: 100_000,
-      isCompressed: false,
-      unreachableAfterMs: 3_000,
-    },
-    {
-      canAccept: () => canAccept,
-      onLinked: () => ({ onMessage: () => {}, onDrain: () => {}, onClose: () => {} }),
-      onRefused: (closure) => refused.push(closure),
-    },
-  );
+  const acceptor = createAcceptor();
+
+  function createAcceptor(): LinkAcceptor {
+    return new LinkAcceptor(
+      {
+        self: { region: "eu", hostKey: "eu-0", incarnation: "0.test" },
+        prover: createLinkProver(["a-secret-of-the-tests-that-is-long-enough"]),
+        maxMessageBytes: 100_000,
+        isCompressed: false,
+        unreachableAfterMs: 3_000,
+      },
+      {
+        canAccept: () => canAccept,
+        onLinked: () => ({ onMessage: () => {}, onDrain: () => {}, onClose: () => {} }),
+        onRefused: (closure) => refused.push(closure),
+      },
+    );
+  }
 
   before(async () => {
     await acceptor.listen({ path });
@@ -85,5 +89,18 @@ describe("the place where links are taken", { timeout: 20_000 }, () => {
     socket.write(`${upgrade}${from}`);
     await untilGone(socket);
     assert.equal(refused.at(-1), "tooMany");
+  });
+
+  test("a file that is no socket stays where it is", async () => {
+    const file = join(directory, "notes.txt");
+    writeFileSync(file, "of somebody");
+    await assert.rejects(createAcceptor().listen({ path: file }), /exists and is not a socket/);
+    assert.equal(readFileSync(file, "utf8"), "of somebody");
+  });
+
+  test("where another process takes links, no second one does", async () => {
+    await assert.rejects(createAcceptor().listen({ path }), /another process listens/);
+    const socket = await knock();
+    socket.destroy();
   });
 });
