@@ -233,6 +233,8 @@ export class Forwarding {
       for (const roomKey of roomKeys) this.hosts.expectRoom(host, namespaceKey, roomKey);
     }
     for (const region of regions) {
+      // It does not get this command, and says what it has when it is back.
+      if (region.isGone) continue;
       region.joinsSent++;
       for (const roomKey of roomKeys) this.#regions?.wishes.expectRoom(region, namespaceKey, roomKey);
     }

@@ -1,6 +1,6 @@
 /** A router's core with links to other regions, which the test plays: what comes over them goes in, what the core sends is recorded. */
 
-import { encodeBusMessage } from "../../src/protocol/bus-messages.js";
+import { decodeBusMessage, encodeBusMessage, isBusMessage } from "../../src/protocol/bus-messages.js";
 import { type Datagram, decodeDatagram, encodeDatagram } from "../../src/protocol/link-datagram.js";
 import { encodeRegionalFrame } from "../../src/protocol/regional-frame.js";
 import { encodeRouterToRouter, type RouterToRouter } from "../../src/protocol/router-frames.js";
@@ -101,9 +101,22 @@ export class LinkHarness {
 
   /** What an accepting host announces of its region: frames of workers. */
   announce(link: TestLink, sequence: number, frames: readonly Buffer[]): void {
-    const { hostKey } = { hostKey: link.incarnation.slice(2, 6) };
-    const from = { hostKey, instance: "other", incarnation: link.incarnation };
-    this.receive(link, encodeBusMessage({ type: "announcement", ...from, sequence, frames: Buffer.concat(frames) }));
+    this.receive(
+      link,
+      encodeBusMessage({ type: "announcement", ...nameSender(link), sequence, frames: Buffer.concat(frames) }),
+    );
+  }
+
+  /** Says everything that the region has, if that was asked for, before it has announced anything. */
+  answerSnapshot(link: TestLink, frames: readonly Buffer[]): void {
+    const wanted = this.readSent(link)
+      .filter(isBusMessage)
+      .map(decodeBusMessage)
+      .find((message) => message?.type === "want-snapshot");
+    if (wanted?.type !== "want-snapshot") throw new Error("no snapshot was asked for");
+    const { incarnation: to, snapshotId, part } = wanted;
+    const content = { to, snapshotId, part, isLast: true, sequence: 0, frames: Buffer.concat(frames) };
+    this.receive(link, encodeBusMessage({ type: "snapshot-part", ...nameSender(link), ...content }));
   }
 
   /** Frames of workers of the other router, in one datagram, each numbered. */
@@ -144,4 +157,8 @@ export class LinkHarness {
   readAcked(link: TestLink): number | undefined {
     return this.readDatagrams(link).at(-1)?.acked;
   }
+}
+
+function nameSender({ incarnation }: TestLink): { hostKey: string; instance: string; incarnation: string } {
+  return { hostKey: incarnation.slice(2, 6), instance: "other", incarnation };
 }
