@@ -39,6 +39,8 @@ export interface InboundParts {
   readonly takeFrame: (from: InboundLink, frame: Buffer) => void;
   /** What was for this region has been given up. */
   readonly noteMissed: () => void;
+  /** What was for these hosts may come to them too late to be taken. */
+  readonly noteLate: (hosts: readonly HostPort[]) => void;
 }
 
 /** A router of another region that sends here. */
@@ -134,6 +136,7 @@ export class InboundLinks {
     inbound.wantedPart = undefined;
     inbound.session.noteCarrier(false, nowMs);
     this.#snapshots.forget(String(link));
+    this.#parts.noteLate(inbound.gate.takeKept(this.#parts.isThere));
     return inbound;
   }
 
