@@ -71,12 +71,12 @@ export class LinkHarness {
     return this.#open(true, region, hostKey, incarnation);
   }
 
-  /** A link that a router of another region has made, and that begins where it says. */
+  /** A link that a router of another region has made, of whose frames nothing has been acknowledged. */
   accept(region: string, hostKey: string, incarnation = `0.${hostKey}`): TestLink {
     const link = this.#open(false, region, hostKey, incarnation);
     const said = this.#saidByPeer.get(incarnation);
     if (said === undefined) this.#saidByPeer.set(incarnation, { packet: 0, sequence: 0 });
-    this.tell(link, { type: "link-resume", acked: said?.sequence ?? 0, lost: 0 });
+    this.tell(link, { type: "link-resume", acked: 0, lost: 0 });
     return link;
   }
 
@@ -135,6 +135,13 @@ export class LinkHarness {
       link,
       encodeDatagram({ ...ends, ...none, base: 1, first, frames: regional, fragment: undefined, asksAck: false }),
     );
+  }
+
+  /** From the beginning, as if nothing had been acknowledged. */
+  sendAgain(link: TestLink, ...frames: readonly Buffer[]): void {
+    const said = this.#saidByPeer.get(link.incarnation);
+    if (said !== undefined) said.sequence = 0;
+    this.send(link, ...frames);
   }
 
   /** All that has been sent on a link since it was last asked for, with what is due by now. */

@@ -29,3 +29,22 @@ test("a worker that does not answer is not waited for: its region's other worker
   reading.read();
   assert.equal(harness.readAcked(link), 2);
 });
+
+test("of routers that have gone the last 4,096 are remembered, whoever else is linked", () => {
+  const harness = new LinkHarness();
+  const worker = harness.router.join("hostAA");
+  worker.read();
+  harness.accept("us", "us-0");
+  const [early, late] = [harness.accept("us", "us-1"), harness.accept("us", "us-2")];
+  for (const link of [early, late]) harness.send(link, message);
+  harness.close(early);
+  for (let count = 0; count < 4_095; count++) harness.close(harness.accept("us", "us-9", `${count}.other`));
+  harness.close(late);
+  harness.accept("us", "us-9", "0.one-more");
+  assert.equal(worker.readBodies().length, 2);
+  for (const { region, incarnation } of [early, late]) {
+    const link = harness.accept(region, "us-1", incarnation);
+    harness.sendAgain(link, message);
+  }
+  assert.equal(worker.readBodies().length, 1);
+});
