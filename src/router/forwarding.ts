@@ -112,6 +112,11 @@ export class Forwarding {
     this.#hostObserver?.noteFlooded();
   }
 
+  /** Of the last `findTargets`; the list is used again at the next call. */
+  get targetWorkers(): readonly Port[] {
+    return this.#workers.targets;
+  }
+
   /** Of the last `findTargets`, if the frame goes to hosts at all. The list is used again at the next call. */
   get targetHosts(): readonly HostPort[] {
     return this.hosts.targets;

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeBroadcast } from "../../support/fabric-frames.js";
+import { requests } from "../../../src/protocol/exchange-frames.js";
+import { encodeBroadcast, encodeRequest } from "../../support/fabric-frames.js";
 import { LinkHarness } from "../../support/link-harness.js";
 
 const message = encodeBroadcast({ body: "hello" });
@@ -47,4 +48,15 @@ test("of routers that have gone the last 4,096 are remembered, whoever else is l
     harness.sendAgain(link, message);
   }
   assert.equal(worker.readBodies().length, 1);
+});
+
+test("a broadcast with acknowledgements is not acknowledged on the link before the workers have it, like any other", () => {
+  const harness = new LinkHarness();
+  const worker = harness.router.join("hostAA");
+  worker.read();
+  const link = harness.accept("us", "us-0");
+  harness.send(link, encodeRequest(`us-0AA${"u".repeat(14)}`, 1, { type: requests.broadcast }));
+  assert.equal(harness.readAcked(link) ?? 0, 0);
+  assert.equal(worker.readBodies().length, 1);
+  assert.equal(harness.readAcked(link), 1);
 });
