@@ -8,6 +8,8 @@ import type { ValueKind } from "./value-kinds.js";
 /** Names of regions: the setting `region`, and the keys of `links`. */
 export const regionPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const maxLinks = 64;
+/** `sun_path` holds 108 bytes with its final zero; Node cuts longer paths in silence. */
+const maxSocketPathBytes = 107;
 /** 32 characters of base64 are 192 bits: what signs a handshake can be tried out offline by whoever was dialled. */
 const secretPattern = /^[\x21-\x2b\x2d-\x7e]{32,256}$/;
 
@@ -42,7 +44,8 @@ function readPairs(text: string): unknown {
 
 /** `ws+unix:/path:` is ws's own form of a Unix socket; the path of the request follows it. */
 function isLinkUrl(text: string): boolean {
-  if (/^ws\+unix:\/[^\s?#:]+(:\/[^\s?#]*)?$/.test(text)) return true;
+  const socketPath = /^ws\+unix:(\/[^\s?#:]+)(:\/[^\s?#]*)?$/.exec(text)?.[1];
+  if (socketPath !== undefined) return Buffer.byteLength(socketPath) <= maxSocketPathBytes;
   if (!URL.canParse(text) || /[\s?#]/.test(text)) return false;
   const { protocol, username, password } = new URL(text);
   return (protocol === "ws:" || protocol === "wss:") && username === "" && password === "";
@@ -60,7 +63,7 @@ export function linkSecrets(): ValueKind<readonly string[]> {
   };
 }
 
-/** Where links are taken: `9465`, `10.0.0.1:9465`, `[::]:9465`, a path, or `public`. */
+/** Where links are taken: `10.0.0.1:9465`, `[::]:9465`, a path, or `public`. */
 export function linkListen(): ValueKind<LinkListenSetting> {
   const schema = z
     .string()
@@ -74,7 +77,8 @@ export function linkListen(): ValueKind<LinkListenSetting> {
   return {
     schema,
     expectation:
-      '"public" (the path /signalbox/link of the public address), ADDRESS:PORT, or the absolute path of a Unix socket',
+      '"public" (the path /signalbox/link of the public address), ADDRESS:PORT, or the absolute path of a Unix socket, ' +
+      `which has ${maxSocketPathBytes} bytes at most`,
     coerceText: (text) => text,
     render: renderListen,
     isSwitch: false,
@@ -83,7 +87,10 @@ export function linkListen(): ValueKind<LinkListenSetting> {
 
 function readListen(text: string): LinkListenSetting | undefined {
   if (text === "public") return { kind: "public" };
-  if (text.startsWith("/") && !text.includes("\0")) return { kind: "unix", path: text };
+  if (text.startsWith("/")) {
+    const isPath = !text.includes("\0") && Buffer.byteLength(text) <= maxSocketPathBytes;
+    return isPath ? { kind: "unix", path: text } : undefined;
+  }
   const [, host = "", digits = ""] = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(text) ?? [];
   const address = host.replace(/^\[|\]$/g, "");
   const port = Number(digits);

@@ -138,8 +138,9 @@ function acceptValue(
   }
 }
 
+/** A password in a URL is not to be told again. */
 function shortenValue(value: unknown): string {
-  const text = JSON.stringify(value);
+  const text = JSON.stringify(value).replace(/\/\/[^/@\s"]*@/g, "//…@");
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
 
@@ -170,11 +171,32 @@ function findConflicts(config: SignalboxConfig, origins: ConfigOrigins, faultyKe
   ) {
     faults.push(`${name("proxyProtocol")} is for the proxies of ${name("trustProxy")}, which are none; name them`);
   }
+  if (areSound("listen", "linkListen", "host", "port", "adminPort")) faults.push(...findPlaceFaults(config, name));
   if (areSound("region", "links", "linkListen", "linkSecrets", "linkCertificate", "linkKey", "fabric")) {
     faults.push(...findLinkFaults(config, name));
   }
   if (areSound("redisUrl")) faults.push(...findRedisFaults(config, origins));
   return faults;
+}
+
+/** Links are taken where something else of this host is. */
+function findPlaceFaults(config: SignalboxConfig, name: (key: SettingKey) => string): string[] {
+  const { linkListen, listen, host, port, adminPort } = config;
+  if (linkListen?.kind === "unix" && linkListen.path === listen) {
+    return [
+      `${name("linkListen")} and ${name("listen")} are the same socket; name another one, or set linkListen to public`,
+    ];
+  }
+  if (linkListen?.kind !== "tcp" || linkListen.port === 0) return [];
+  const isTaken = (takenHost: string, takenPort: number): boolean =>
+    linkListen.port === takenPort && [takenHost, "0.0.0.0", "::"].includes(linkListen.host);
+  const same = isTaken("127.0.0.1", adminPort)
+    ? "adminPort"
+    : isTaken(host, port) && listen === undefined
+      ? "port"
+      : undefined;
+  if (same === undefined) return [];
+  return [`${name("linkListen")} and ${name(same)} have both the port ${linkListen.port}; give each its own`];
 }
 
 /** What is wrong with the settings of links. */

@@ -65,7 +65,8 @@ function readPemFile(setting: string, path: string | undefined, code: SignalboxE
 /** Whoever is on the way could read and change what is said after the handshake. */
 export function warnOfPlainLinks({ links }: RouterLinksInit, log: Logger): void {
   for (const { region, url } of links) {
-    if (!url.startsWith("ws://") || /^ws:\/\/(localhost|127\.|\[::1\])/.test(url)) continue;
+    const { protocol, hostname } = new URL(url);
+    if (protocol !== "ws:" || /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) continue;
     log.warn(
       `the link to region ${region} (${url}) leaves this machine without TLS: who is on the way can read and change what is sent on ` +
         "it. Write wss: where the network is not your own",

@@ -3,18 +3,18 @@
  * itself. It must not read a byte past the first chunk that completes the head: those bytes would be lost in the hand-off.
  */
 
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { TrustedProxies, type TrustedProxySetting } from "../address/trusted-proxies.js";
 import { ListenError, readErrorCode } from "../errors.js";
 import type { HostMetrics, RefusalReason } from "../metrics/host-metrics.js";
 import type { Peer, UnnamedPeer } from "../protocol/peer.js";
 import { stopReading } from "../socket-reading.js";
+import { removeStaleSocket } from "../unix-sockets.js";
 import { readPassedAddress } from "./passed-socket.js";
 import { readProxyHeader } from "./proxy-protocol.js";
 import { answerAndClose } from "./refusal.js";
 import { readRequestHead } from "./request-head.js";
-import { isSomebodyListening } from "./runtime-dir.js";
 import { maxSocketPathBytes } from "./runtime-paths.js";
 
 /** A connection whose first request is known, not reading any more. */
@@ -90,7 +90,7 @@ export class Listener {
     const { address } = this.#settings;
     if (address.kind === "unix") {
       refuseLongPath(address.path);
-      await removeStaleSocket(address.path);
+      await clearPath(address.path);
     }
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (cause) => reject(describeListenFailure(address, cause)));
@@ -230,27 +230,25 @@ function refuseLongPath(path: string): void {
   );
 }
 
-async function removeStaleSocket(path: string): Promise<void> {
-  let isSocket: boolean;
+async function clearPath(path: string): Promise<void> {
+  let obstacle: Awaited<ReturnType<typeof removeStaleSocket>>;
   try {
-    isSocket = lstatSync(path).isSocket();
+    obstacle = await removeStaleSocket(path);
   } catch (cause) {
-    if (readErrorCode(cause) === "ENOENT") return;
     throw new ListenError("SIGNALBOX_LISTEN_FAILED", `cannot look at ${path}: ${String(cause)}`, { cause });
   }
-  if (!isSocket) {
+  if (obstacle === "no-socket") {
     throw new ListenError(
       "SIGNALBOX_LISTEN_FAILED",
       `cannot listen on ${path}: it exists and is not a socket. Remove it or choose another path.`,
     );
   }
-  if (await isSomebodyListening(path)) {
+  if (obstacle === "in-use") {
     throw new ListenError(
       "SIGNALBOX_ADDRESS_IN_USE",
       `cannot listen on ${path}: another process answers there. End it, or choose another path.`,
     );
   }
-  unlinkSync(path);
 }
 
 function describeListenFailure(address: ListenTarget, cause: Error): ListenError {

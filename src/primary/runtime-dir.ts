@@ -1,32 +1,15 @@
-/** Makes the private directory of this host and answers whether somebody listens on a Unix socket. */
+/** Makes the private directory of this host, and sees that it is the only one there. */
 
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { describeBriefly, ListenError, RuntimeDirError, readErrorCode } from "../errors.js";
+import { isSomebodyListening } from "../unix-sockets.js";
 import { checkDirectory } from "./directory-owners.js";
 import type { RuntimePaths } from "./runtime-paths.js";
 
-/** A live listener on the same machine answers in well under this. */
-const probeTimeoutMs = 2_000;
 /** A host takes its lock some milliseconds before it listens on its control socket. */
 const beginGraceMs = 2_000;
 const beginPollMs = 50;
-
-/** Whether a process accepts connections on a Unix socket. */
-export async function isSomebodyListening(path: string): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const probe = connect(path);
-    const settle = (isListening: boolean) => {
-      probe.destroy();
-      resolve(isListening);
-    };
-    probe.setTimeout(probeTimeoutMs, () => settle(true));
-    probe.once("connect", () => settle(true));
-    // EAGAIN is a full backlog: somebody is there, and busy.
-    probe.once("error", (error) => settle(readErrorCode(error) === "EAGAIN"));
-  });
-}
 
 /**
  * Makes the private directory of this host (0700), and clears what a host that was killed left in it.

@@ -217,6 +217,9 @@ export class RouterCore {
           this.#tellOthersOfLoss(undefined);
           this.bus?.tellOfLoss(nowMs);
         },
+        noteLate: (hosts, nowMs) => {
+          for (const host of hosts) this.bus?.tellHost(host, { type: "missed" }, nowMs);
+        },
       },
       links.nowMs,
     );

@@ -112,6 +112,11 @@ export class Forwarding {
     this.#hostObserver?.noteFlooded();
   }
 
+  /** Of the last `findTargets`; the list is used again at the next call. */
+  get targetWorkers(): readonly Port[] {
+    return this.#workers.targets;
+  }
+
   /** Of the last `findTargets`, if the frame goes to hosts at all. The list is used again at the next call. */
   get targetHosts(): readonly HostPort[] {
     return this.hosts.targets;
@@ -233,6 +238,8 @@ export class Forwarding {
       for (const roomKey of roomKeys) this.hosts.expectRoom(host, namespaceKey, roomKey);
     }
     for (const region of regions) {
+      // It does not get this command, and says what it has when it is back.
+      if (region.isGone) continue;
       region.joinsSent++;
       for (const roomKey of roomKeys) this.#regions?.wishes.expectRoom(region, namespaceKey, roomKey);
     }

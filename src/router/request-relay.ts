@@ -55,8 +55,11 @@ export class RequestRelay {
     this.#held = new HeldRequests(expectBackMs);
   }
 
-  /** Takes a request of a worker, or of another host's, or region's. @throws FrameError when it is none */
-  take(from: RequestSource, bytes: Buffer, start: number, end: number, nowMs: number): void {
+  /**
+   * Takes a request of a worker, or of another host's, or region's. Answers false when it waits here.
+   * @throws FrameError when it is none
+   */
+  take(from: RequestSource, bytes: Buffer, start: number, end: number, nowMs: number): boolean {
     const innerStart = findInnerStart(bytes, start, end);
     this.#view.read(bytes, innerStart, end);
     // All of it is checked now: when a held request is passed on, there is nobody to refuse.
@@ -65,8 +68,9 @@ export class RequestRelay {
     // A broadcast must not be overtaken by the next: it does not wait, and who is expected back gets it without being asked.
     const mayWait = type !== requests.broadcast && this.#isAnyExpected();
     // Later, its number among the frames of its region would be behind others: it goes on without.
-    if (mayWait && this.#held.hold(nameSource(from), bytes, innerStart, end, nowMs)) return;
+    if (mayWait && this.#held.hold(nameSource(from), bytes, innerStart, end, nowMs)) return false;
     this.#forward(from, bytes, start, end, nowMs);
+    return true;
   }
 
   /** The asker learns who is asked before any of them can answer; of those in other regions, it may be after. */

@@ -157,7 +157,7 @@ class RouterProcess {
     ]);
   }
 
-  /** Without a place to listen this host still reaches the others; the port may be free again when the router is restarted. */
+  /** Without a place to listen this host still reaches the others. */
   async #startLinks(
     carrier: LinkCarrier | undefined,
     links: RegionLinks,
@@ -167,7 +167,9 @@ class RouterProcess {
     try {
       await carrier?.start(links, self);
     } catch (thrown) {
-      const text = `links of other regions cannot be taken: ${describeBriefly(thrown)}; set another linkListen`;
+      const text =
+        `links of other regions cannot be taken: ${describeBriefly(thrown)}; free that place, or set another linkListen, and restart ` +
+        "this host";
       log.say({ level: "error", text, kind: "link-listen", aboutWorker: undefined });
     }
   }

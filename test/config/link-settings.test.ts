@@ -88,3 +88,26 @@ test("secrets are long enough, several, and never shown", () => {
   assert.doesNotMatch(faults, /tooshort/);
   assert.doesNotMatch(renderConfigTable(resolveConfig({ flags: {}, environment: good })), /0123456789abc/);
 });
+
+test("a socket's path that the system would cut is refused", () => {
+  const [longest, tooLong] = [`/${"d".repeat(106)}`, `/${"d".repeat(107)}`];
+  assert.equal(findFaults({ ...good, SIGNALBOX_LINK_LISTEN: longest }), "");
+  assert.match(findFaults({ ...good, SIGNALBOX_LINK_LISTEN: tooLong }), /linkListen: .* 107 bytes at most/);
+  assert.equal(findFaults({ ...good, SIGNALBOX_LINKS: `us=ws+unix:${longest}:/signalbox/link` }), "");
+  assert.match(findFaults({ ...good, SIGNALBOX_LINKS: `us=ws+unix:${tooLong}:/` }), /is not a list of regions/);
+});
+
+test("links are not taken where something else of the host is", () => {
+  const taking = (place: string, more: Record<string, string>): string =>
+    findFaults({ ...good, SIGNALBOX_LINK_LISTEN: place, ...more });
+  assert.match(taking("/run/app.sock", { SIGNALBOX_LISTEN: "/run/app.sock" }), /are the same socket/);
+  assert.match(taking("127.0.0.1:3000", { SIGNALBOX_PORT: "3000" }), /have both the port 3000/);
+  assert.match(taking("[::]:9464", { SIGNALBOX_LISTEN: "/run/app.sock" }), /adminPort.* have both the port 9464/);
+  assert.equal(taking("127.0.0.1:3000", { SIGNALBOX_LISTEN: "/run/app.sock" }), "");
+  assert.equal(taking("10.0.0.1:3000", { SIGNALBOX_PORT: "3000" }), "");
+});
+
+test("a password in a URL that is refused is not told again", () => {
+  const faults = findFaults({ ...good, SIGNALBOX_LINKS: "us=wss://user:hunter2@us.example.com" });
+  assert.match(faults, /us=wss:\/\/…@us\.example\.com/);
+});

@@ -17,8 +17,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { ListenError, RuntimeDirError } from "../../src/errors.js";
-import { isSomebodyListening, prepareRuntimeDir } from "../../src/primary/runtime-dir.js";
+import { prepareRuntimeDir } from "../../src/primary/runtime-dir.js";
 import type { RuntimePaths } from "../../src/primary/runtime-paths.js";
+import { isSomebodyListening } from "../../src/unix-sockets.js";
 
 const uid = process.getuid?.() ?? 0;
 let directory = "";

@@ -6,6 +6,7 @@
 import { decodeResponse } from "../../src/protocol/exchange-frames.js";
 import { frameKinds, protocolVersion } from "../../src/protocol/frame.js";
 import type { RoomName } from "../../src/protocol/room-key.js";
+import { findInnerStart } from "../../src/protocol/regional-frame.js";
 import { RoutedView } from "../../src/protocol/routed-frame.js";
 import {
   decodeRouterToWorker,
@@ -14,7 +15,7 @@ import {
   readFrameKind,
   type WorkerToRouter,
 } from "../../src/protocol/worker-port-frames.js";
-import { RouterCore, type RouterSettings } from "../../src/router/core.js";
+import { RouterCore, type RouterSettings, type RouterWays } from "../../src/router/core.js";
 import type { RouterNote } from "../../src/router/router-effects.js";
 import { encodeInterest, splitFrames } from "./fabric-frames.js";
 
@@ -50,7 +51,7 @@ export class RouterHarness {
   readonly #closingIds = new Set<number>();
   #lastId = 0;
 
-  constructor(settings: Partial<RouterSettings> = {}) {
+  constructor(settings: Partial<RouterSettings> = {}, ways: RouterWays = {}) {
     this.core = new RouterCore(
       { ...defaultSettings, ...settings },
       {
@@ -67,6 +68,7 @@ export class RouterHarness {
         },
         note: (note) => this.notes.push(note),
       },
+      ways,
     );
   }
 
@@ -203,16 +205,17 @@ export class TestWorker {
 }
 
 function readSeen(frame: Buffer): Seen {
-  const kind = readFrameKind(frame, 0);
+  const start = findInnerStart(frame, 0, frame.length);
+  const kind = readFrameKind(frame, start);
   if (kind === frameKinds.response)
-    return { type: "response", body: decodeResponse(frame, 0, frame.length).value.toString() };
+    return { type: "response", body: decodeResponse(frame, start, frame.length).value.toString() };
   const type = routedTypes.get(kind);
   if (type !== undefined) {
     const view = new RoutedView();
-    view.read(frame, 0, frame.length);
+    view.read(frame, start, frame.length);
     return { type, body: frame.toString("utf8", view.bodyStart) };
   }
-  const news = decodeRouterToWorker(frame, 0, frame.length);
+  const news = decodeRouterToWorker(frame, start, frame.length);
   if (news === undefined) throw new Error(`a frame of kind ${kind} for a worker`);
   return news;
 }

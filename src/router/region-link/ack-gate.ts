@@ -24,6 +24,8 @@ export type IsThere = (place: Port | HostPort) => boolean;
 export class AckGate {
   #used = new Map<Port | HostPort, Waiting>();
   readonly #checkpoints: Checkpoint[] = [];
+  /** What hosts that cannot be reached were not waited for. */
+  readonly #kept = new Map<HostPort, Waiting>();
   #sealed: number;
 
   /** @param sealed frames up to this one need not be waited for */
@@ -56,11 +58,14 @@ export class AckGate {
 
   /** Answers up to which frame everything has been taken. */
   advance(isThere: IsThere): number {
+    this.#forgetKept(isThere);
     let settled = 0;
     for (let first = this.#checkpoints[0]; first !== undefined; first = this.#checkpoints[0]) {
       for (const [place, waiting] of first.waiting) {
-        if (hasTaken(place, waiting, isThere)) first.waiting.delete(place);
-        else if (!place.isWorker && place.session !== waiting.session) {
+        if (isNotWaitedFor(place, waiting, isThere)) {
+          first.waiting.delete(place);
+          if (!place.isWorker && isThere(place) && !hasTaken(place, waiting)) this.#kept.set(place, waiting);
+        } else if (!place.isWorker && place.session !== waiting.session) {
           // Its router is another: what the former had not taken waits for this one, with all that there is now.
           first.waiting.set(place, { position: place.session.pushed, session: place.session });
         }
@@ -71,11 +76,36 @@ export class AckGate {
     }
     return this.#sealed;
   }
+
+  /**
+   * Hosts that have yet to take what was acknowledged, once: from now on what is newer may come to them by another host, and what
+   * is older would be dropped there as if it had come before.
+   */
+  takeKept(isThere: IsThere): HostPort[] {
+    this.#forgetKept(isThere);
+    const hosts = [...this.#kept.keys()];
+    this.#kept.clear();
+    return hosts;
+  }
+
+  #forgetKept(isThere: IsThere): void {
+    for (const [host, waiting] of this.#kept) {
+      if (!isThere(host) || hasTaken(host, waiting)) this.#kept.delete(host);
+    }
+  }
 }
 
-/** Whoever is gone is not waited for, nor a host that cannot be reached: what is for it is kept here. */
-function hasTaken(place: Port | HostPort, { position, session }: Waiting, isThere: IsThere): boolean {
-  if (!isThere(place)) return true;
-  if (place.isWorker) return place.writtenBytes >= position;
-  return !place.isReachable || (place.session === session && session.passed >= position);
+function hasTaken(place: Port | HostPort, { position, session }: Waiting): boolean {
+  return place.isWorker
+    ? place.writtenBytes >= position
+    : place.session === session && place.session.passed >= position;
+}
+
+/**
+ * Whoever has taken it, or is gone; a host that cannot be reached: what is for it is kept here. Nor a worker that does not
+ * answer: it would hold up its whole region.
+ */
+function isNotWaitedFor(place: Port | HostPort, waiting: Waiting, isThere: IsThere): boolean {
+  if (!isThere(place) || hasTaken(place, waiting)) return true;
+  return place.isWorker ? place.isStalled : !place.isReachable;
 }

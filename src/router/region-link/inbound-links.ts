@@ -39,6 +39,8 @@ export interface InboundParts {
   readonly takeFrame: (from: InboundLink, frame: Buffer) => void;
   /** What was for this region has been given up. */
   readonly noteMissed: () => void;
+  /** What was for these hosts may come to them too late to be taken. */
+  readonly noteLate: (hosts: readonly HostPort[]) => void;
 }
 
 /** A router of another region that sends here. */
@@ -83,11 +85,15 @@ export class InboundLinks {
   up(link: number, peer: LinkPeer): number | undefined {
     let inbound = this.#byIncarnation.get(peer.incarnation);
     const former = inbound?.link;
-    if (former !== undefined) this.#byLink.delete(former);
+    if (former !== undefined) {
+      this.#byLink.delete(former);
+      this.#snapshots.forget(String(former));
+    }
     inbound ??= this.#create(peer);
     inbound.link = link;
     inbound.isResumed = false;
     inbound.answersTold = undefined;
+    inbound.wantedPart = undefined;
     this.#byLink.set(link, inbound);
     const { hostKey, instance, incarnation } = this.#settings;
     const { head } = this.#parts.truth.writer;
@@ -117,11 +123,17 @@ export class InboundLinks {
       wantedPart: undefined,
     };
     this.#byIncarnation.set(peer.incarnation, inbound);
-    const [oldest] = this.#byIncarnation.values();
-    if (this.#byIncarnation.size > maxRemembered && oldest?.link === undefined && oldest !== undefined) {
-      this.#byIncarnation.delete(oldest.peer.incarnation);
-    }
+    if (this.#byIncarnation.size > maxRemembered) this.#forgetOne();
     return inbound;
+  }
+
+  /** The one whose link ended first. */
+  #forgetOne(): void {
+    for (const [incarnation, { link }] of this.#byIncarnation) {
+      if (link !== undefined) continue;
+      this.#byIncarnation.delete(incarnation);
+      return;
+    }
   }
 
   /** Answers whose it was. */
@@ -129,11 +141,15 @@ export class InboundLinks {
     const inbound = this.#byLink.get(link);
     if (inbound === undefined) return undefined;
     this.#byLink.delete(link);
+    // Anew at the end: those without a link stay in the order in which they lost it.
+    this.#byIncarnation.delete(inbound.peer.incarnation);
+    this.#byIncarnation.set(inbound.peer.incarnation, inbound);
     inbound.link = undefined;
     inbound.closedMs = nowMs;
     inbound.wantedPart = undefined;
     inbound.session.noteCarrier(false, nowMs);
     this.#snapshots.forget(String(link));
+    this.#parts.noteLate(inbound.gate.takeKept(this.#parts.isThere));
     return inbound;
   }
 

@@ -1,12 +1,13 @@
 /** Takes links of other regions: listens, holds the handshake with each, and gives what has proven itself to the carrier. */
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { LinkClosure } from "../../protocol/link-closures.js";
 import { type LinkIdentity, nonceBytes } from "../../protocol/link-handshake.js";
+import { removeStaleSocket } from "../../unix-sockets.js";
 import { AcceptorHandshake, type LinkProver } from "./handshake.js";
 import { LinkEntrance } from "./link-entrance.js";
 import { type LinkFault, LinkSocket } from "./link-socket.js";
@@ -70,8 +71,7 @@ export class LinkAcceptor {
 
   /** @throws what the system says against it */
   async listen(place: { readonly path: string } | { readonly host: string; readonly port: number }): Promise<void> {
-    // Left by a router that was killed; the primary runs one at a time.
-    if ("path" in place) rmSync(place.path, { force: true });
+    if ("path" in place) await clearPath(place.path);
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(place, resolve);
@@ -103,13 +103,13 @@ export class LinkAcceptor {
     // The other end may go in the middle of it.
     socket.on("error", () => {});
     if (!this.#events.canAccept()) {
-      socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      answerAndClose(socket, "503 Service Unavailable");
       return;
     }
     const address = readAddress(request);
     if (!this.#entrance.enter(address, performance.now())) {
       this.#refuse("tooMany", `too many handshakes from ${address}, or in all`);
-      socket.end("HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      answerAndClose(socket, "429 Too Many Requests");
       return;
     }
     let isUpgraded = false;
@@ -169,6 +169,19 @@ export class LinkAcceptor {
     });
     const timer = setTimeout(() => refuse("handshakeTimeout", "it did not say who it is in time"), handshakeTimeoutMs);
   }
+}
+
+/** What a router left that was killed is removed, and nothing else. */
+async function clearPath(path: string): Promise<void> {
+  const obstacle = await removeStaleSocket(path);
+  if (obstacle === "no-socket") throw new Error(`${path} exists and is not a socket`);
+  if (obstacle === "in-use") throw new Error(`another process listens on ${path}`);
+}
+
+/** The server of Node leaves its own end open, and after an upgrade no time limit of it holds: whoever did not close would stay. */
+function answerAndClose(socket: Socket, status: string): void {
+  socket.once("finish", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 /** Behind a proxy all have its address: it says whose it was last in the list that it adds to. */

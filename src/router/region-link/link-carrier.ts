@@ -94,20 +94,7 @@ export class LinkCarrier {
       import("./link-dialler.js"),
     ]);
     if (this.#isClosed) return;
-    if (listen !== null) {
-      const acceptor = new LinkAcceptor(shared, {
-        canAccept: () => this.#events.knowsRegion(performance.now()),
-        onLinked: (socket, peer) => this.#accept(links, socket, peer),
-        onRefused: (closure, reason) => {
-          links.counters.refusals++;
-          this.#events.onNote({ type: "link-refused", closure, reason });
-        },
-      });
-      if (listen.kind !== "public") await acceptor.listen(listen.kind === "unix" ? { path: listen.path } : listen);
-      this.#acceptor = acceptor;
-      for (const { socket, head } of this.#waiting) acceptor.take(socket, head);
-      this.#waiting = [];
-    }
+    // First: without a place to listen this host still reaches the others.
     for (const { region: name, url } of this.#init.links) {
       const dialler = new LinkDialler(
         { ...shared, region: name, url, tls: readTls(this.#init), random: Math.random },
@@ -131,6 +118,20 @@ export class LinkCarrier {
       dialler.open();
     }
     this.#arm();
+    if (listen !== null) {
+      const acceptor = new LinkAcceptor(shared, {
+        canAccept: () => this.#events.knowsRegion(performance.now()),
+        onLinked: (socket, peer) => this.#accept(links, socket, peer),
+        onRefused: (closure, reason) => {
+          links.counters.refusals++;
+          this.#events.onNote({ type: "link-refused", closure, reason });
+        },
+      });
+      if (listen.kind !== "public") await acceptor.listen(listen.kind === "unix" ? { path: listen.path } : listen);
+      this.#acceptor = acceptor;
+      for (const { socket, head } of this.#waiting) acceptor.take(socket, head);
+      this.#waiting = [];
+    }
   }
 
   /** For handshakes that begin from now on; links that there are stay. */

@@ -40,6 +40,8 @@ export interface LinkDiallerEvents {
 }
 
 const handshakeTimeoutMs = 5_000;
+/** A link that has lasted for so long was good: after its end the next is made at once. One that ends as soon as it is made is not. */
+const goodAfterMs = 5_000;
 
 export class LinkDialler {
   readonly #settings: LinkDiallerSettings;
@@ -85,11 +87,11 @@ export class LinkDialler {
     }
     this.#webSocket = webSocket;
     const handshake = new DiallerHandshake(self, region, randomBytes(nonceBytes), findProver());
-    let isLinked = false;
+    let linkedMs: number | undefined;
     let timer: NodeJS.Timeout | undefined;
     const socket = new LinkSocket(webSocket, unreachableAfterMs, {
       onMessage: (payload) => {
-        if (isLinked) {
+        if (linkedMs !== undefined) {
           this.#events.onMessage(payload);
           return;
         }
@@ -100,9 +102,8 @@ export class LinkDialler {
         }
         if (step.bytes !== undefined) socket.send(step.bytes);
         if (step.type !== "linked") return;
-        isLinked = true;
+        linkedMs = performance.now();
         clearTimeout(timer);
-        this.#attempts = 0;
         this.#socket = socket;
         socket.startHeartbeat();
         this.#events.onLinked(socket, step.peer);
@@ -117,8 +118,11 @@ export class LinkDialler {
         const closure = findLinkClosure(code);
         const isRefused = closure !== undefined && linkClosures[closure].reconnect === "later";
         const reason = text === "" ? `the connection was closed (${code})` : text;
-        if (isLinked) this.#events.onLost(reason);
-        this.#retry(reason, isRefused, isLinked);
+        if (linkedMs !== undefined) {
+          if (performance.now() - linkedMs >= goodAfterMs) this.#attempts = 0;
+          this.#events.onLost(reason);
+        }
+        this.#retry(reason, isRefused, linkedMs !== undefined);
       },
     });
     webSocket.once("unexpected-response", (_request, { statusCode = 0, statusMessage = "" }) => {

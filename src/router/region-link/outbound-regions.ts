@@ -44,8 +44,6 @@ export class OutboundRegions {
   readonly #parts: OutboundParts;
   readonly #facts: HostFacts<RegionPort>;
   readonly #regionByLink = new Map<number, RegionPort>();
-  /** How many members there are with each host key. */
-  readonly #membersByHostKey = new Map<string, number>();
 
   constructor(settings: OutboundSettings, parts: OutboundParts, nowMs: number) {
     this.#settings = settings;
@@ -97,15 +95,17 @@ export class OutboundRegions {
 
   /** Members of a region come and go: addresses that begin like theirs lead there. */
   noteMember(region: RegionPort, uid: string, isThere: boolean): void {
+    const { byHostKey, byName } = this.#parts.table;
     const hostKey = uid.slice(0, hostKeyBytes);
-    const count = (this.#membersByHostKey.get(hostKey) ?? 0) + (isThere ? 1 : -1);
-    if (count > 0) {
-      this.#membersByHostKey.set(hostKey, count);
-      this.#parts.table.byHostKey.set(hostKey, region);
-    } else {
-      this.#membersByHostKey.delete(hostKey);
-      this.#parts.table.byHostKey.delete(hostKey);
-    }
+    const count = (region.membersByHostKey.get(hostKey) ?? 0) + (isThere ? 1 : -1);
+    if (count > 0) region.membersByHostKey.set(hostKey, count);
+    else region.membersByHostKey.delete(hostKey);
+    if (isThere) byHostKey.set(hostKey, region);
+    if (count > 0 || byHostKey.get(hostKey) !== region) return;
+    // A host that moves to another region may be announced there before it is gone here.
+    const other = [...byName.values()].find(({ membersByHostKey }) => membersByHostKey.has(hostKey));
+    if (other === undefined) byHostKey.delete(hostKey);
+    else byHostKey.set(hostKey, other);
   }
 
   // The link.
@@ -234,7 +234,7 @@ export class OutboundRegions {
 
   /** A command that makes sockets join has gone there: it is to say when that is carried out. */
   markJoins(regions: readonly RegionPort[], nowMs: number): void {
-    for (const region of regions) this.#mark(region, nowMs);
+    for (const region of regions) if (!region.isGone) this.#mark(region, nowMs);
   }
 
   #mark(region: RegionPort, nowMs: number): void {

@@ -45,6 +45,8 @@ export interface RegionLinksParts {
   tellWorkers(message: RouterToWorker): void;
   /** Frames for this region have been given up: its workers here, and its other hosts, have to know. */
   noteMissed(nowMs: number): void;
+  /** What came for these hosts may be too late: they have to know. */
+  noteLate(hosts: readonly HostPort[], nowMs: number): void;
 }
 
 export class RegionLinks {
@@ -85,6 +87,7 @@ export class RegionLinks {
         canAnswer: (region) => table.byName.get(region)?.link !== undefined,
         takeFrame: (from, frame) => parts.takeFrame(from, frame, this.#nowMs),
         noteMissed: () => parts.noteMissed(this.#nowMs),
+        noteLate: (hosts) => parts.noteLate(hosts, this.#nowMs),
       },
     );
   }

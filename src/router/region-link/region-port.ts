@@ -16,6 +16,8 @@ export class RegionPort {
   view: HostView;
   /** Adapters of the workers there, by uid. */
   readonly members = new Map<string, PortMember>();
+  /** How many of them there are of each host, by its key. */
+  readonly membersByHostKey = new Map<string, number>();
   roomCount = 0;
   hasTooMany = false;
   /** The link to it, and the host that has taken it; undefined while there is none, and `absence` says more. */

@@ -36,7 +36,7 @@ export class RegionTraffic {
     if (incarnation !== from.peer.incarnation) {
       throw new FrameError("bad-value", "a frame of another router than the one that has linked");
     }
-    const { relay } = this.#parts;
+    const { relay, forwarding } = this.#parts;
     const end = frame.length;
     switch (readFrameKind(frame, innerStart)) {
       case frameKinds.broadcast:
@@ -45,7 +45,10 @@ export class RegionTraffic {
         this.#passOn(from, frame, innerStart, nowMs);
         break;
       case frameKinds.request:
-        relay.take("region", frame, 0, end, nowMs);
+        // One that waits is a question: when this router ends, its asker hears of that.
+        if (relay.take("region", frame, 0, end, nowMs)) {
+          from.gate.note(forwarding.targetWorkers, forwarding.targetHosts);
+        }
         break;
       case frameKinds.routedAt:
         // Checked here: a worker that cannot read it would leave this router.

@@ -100,3 +100,18 @@ test("another host is waited for until its session has taken the frame, it canno
   host.isReachable = false;
   assert.equal(gate.advance(isThere), 1);
 });
+
+test("what a host that cannot be reached was not waited for is known until it has taken it, and is told once", () => {
+  const gate = new AckGate();
+  const [late, quick] = [createHost(), createHost()];
+  for (const host of [late, quick]) {
+    host.isReachable = false;
+    host.session.push(frame, false, 0);
+  }
+  gate.note([], [late, quick]);
+  gate.seal(1);
+  assert.equal(gate.advance(isThere), 1);
+  quick.session.giveUpAll();
+  assert.deepEqual(gate.takeKept(isThere), [late]);
+  assert.deepEqual(gate.takeKept(isThere), []);
+});

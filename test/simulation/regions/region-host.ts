@@ -182,6 +182,20 @@ export class RegionHost {
     for (const worker of this.workers) worker.disconnect();
   }
 
+  /** It loses its connection to Redis, and gets it back. */
+  cutBus(ms: number): void {
+    const { core } = this;
+    const client = this.#busClient;
+    if (core?.bus?.isUp !== true || client === undefined) return;
+    this.#bus.disconnect(client);
+    core.bus.carrierDown("cut", this.time.nowMs);
+    this.#process.after(ms, () => {
+      this.#bus.connect(client);
+      core.bus?.carrierUp(this.time.nowMs);
+      this.#flush();
+    });
+  }
+
   dial(region: string): void {
     const { life } = this;
     this.#process.after(this.#around.random.between(1, 50), () => {

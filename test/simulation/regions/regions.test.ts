@@ -74,3 +74,13 @@ for (const [what, breakIt] of Object.entries(brokenRules)) {
     assert.fail("no history has shown it");
   });
 }
+
+test("it is noticed when hosts without Redis are not told what they may have missed of a link that has moved", () => {
+  const mend = replace(AckGate.prototype, "takeKept", () => () => []);
+  try {
+    for (let seed = 3; seed <= 200; seed += 4) if (runRegions({ seed, steps }).violation !== undefined) return;
+  } finally {
+    mend();
+  }
+  assert.fail("no history has shown it");
+});
