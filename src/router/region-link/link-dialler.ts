@@ -110,7 +110,7 @@ export class LinkDialler {
       },
       onDrain: () => this.#events.onDrain(),
       onFault: (fault) => {
-        if (isLinked) this.#events.onFault(fault);
+        if (linkedMs !== undefined) this.#events.onFault(fault);
       },
       onClose: (code, text) => {
         clearTimeout(timer);
