@@ -24,15 +24,15 @@ export function isRegionalFrame(frame: Uint8Array): boolean {
   return frame[lengthBytes] === frameKinds.regional;
 }
 
-/** Copies a frame. Undefined when it would be too long. */
+/** Copies a frame. Undefined when it would be too long. @param incarnation of this router, as UTF-8 */
 export function encodeRegionalFrame(
-  incarnation: string,
+  incarnation: Uint8Array,
   sequence: number,
   bytes: Buffer,
   start: number,
   end: number,
 ): Buffer | undefined {
-  const innerAt = incarnationAt + 2 + Buffer.byteLength(incarnation);
+  const innerAt = incarnationAt + 2 + incarnation.length;
   const frameBytes = innerAt + end - start;
   if (frameBytes > maxFrameBytes) return undefined;
   const frame = Buffer.allocUnsafe(frameBytes);
@@ -40,8 +40,8 @@ export function encodeRegionalFrame(
   frame[lengthBytes] = frameKinds.regional;
   frame[lengthBytes + 1] = isVolatileFrame(bytes, start) ? frameFlags.volatile : 0;
   frame.writeUIntBE(sequence, frameHeadBytes, 6);
-  frame.writeUInt16BE(innerAt - incarnationAt - 2, incarnationAt);
-  frame.write(incarnation, incarnationAt + 2, "utf8");
+  frame.writeUInt16BE(incarnation.length, incarnationAt);
+  frame.set(incarnation, incarnationAt + 2);
   bytes.copy(frame, innerAt, start, end);
   return frame;
 }
