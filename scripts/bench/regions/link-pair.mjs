@@ -3,15 +3,14 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { SERVER_CORE } from "../messages/measure.mjs";
 import { startRouter } from "../router/router-process.mjs";
-import { stop } from "../shared/processes.mjs";
 
 const HOST_KEYS = { eu: "euro", us: "usaa" };
 const PATIENCE_MS = 15_000;
 const MEBIBYTE = 1_024 * 1_024;
 
 /**
- * Region eu links to region us. `listen` is where us takes the link, `url` where eu dials. Answers what the load connects to,
- * and how to read what has crossed.
+ * Region eu links to region us. `listen` is where us takes the link, `url` where eu dials. Answers what the load connects to
+ * (`within`: the same within eu), and how to read what has crossed.
  */
 export async function startLinkPair({ name, directory, listen, url, isCompressed = false }) {
   const secrets = [randomBytes(32).toString("base64url")];
@@ -33,6 +32,10 @@ export async function startLinkPair({ name, directory, listen, url, isCompressed
   return {
     name,
     processes: [eu, us],
+    within: {
+      from: { socketPath: eu.socketPath, place: `${HOST_KEYS.eu}AB` },
+      to: { socketPath: eu.socketPath, place: `${HOST_KEYS.eu}AC` },
+    },
     ends: {
       from: { socketPath: eu.socketPath, place: `${HOST_KEYS.eu}AA` },
       to: { socketPath: us.socketPath, place: `${HOST_KEYS.us}AA` },
@@ -79,5 +82,3 @@ async function waitFor({ child }, isSo, complaint) {
     child.off("message", listen);
   });
 }
-
-export const stopPair = async ({ processes }) => await Promise.all(processes.map(stop));

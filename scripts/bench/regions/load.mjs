@@ -1,7 +1,7 @@
-// Load of the scenario "regions": what plays a worker of one region sends to a room, and what plays one of another region counts
-// what comes. Beside a link, the same frames go through the yardstick, which does not know what they are.
-import { connect } from "node:net";
+// Load of the scenario "regions": what plays a worker of one region sends to a room, and what plays one of another region, or of
+// the same host, counts what comes. Beside a link, the same frames go through the yardstick, which does not know what they are.
 import { once } from "node:events";
+import { connect } from "node:net";
 import { frameKinds, lengthBytes } from "../../../dist/protocol/frame.js";
 import { FrameSplitter } from "../../../dist/protocol/frame-splitter.js";
 import { InterestFrameWriter } from "../../../dist/protocol/interest-frame.js";
@@ -11,18 +11,19 @@ import { connectAs, encodeBroadcast } from "../router/port-session.mjs";
 import { LatencyHistogram } from "../shared/latency-histogram.mjs";
 import { makeTexts } from "./payloads.mjs";
 
-const ROOM = "room";
 const WRITE_BYTES = 65_536; // about what a turn of the event loop gathers at saturation
 const MAX_OUTSTANDING_BYTES = 4 * 1_024 * 1_024; // below what a link has on its way at most
 const READ_BYTES = 1_048_576;
 const INCARNATION = Buffer.from("0.aaaaaaaaaaaa"); // as long as that of a router
-const STAMP_DIGITS = 16;
+const STAMP_DIGITS = 15;
+const STAMPED_BYTES = 100;
 
 const sides = new Map();
 
 class Side {
   #sender;
-  #receiver;
+  #room;
+  #isPlain;
   #makeFrame;
   #batches;
   #nextBatch = 0;
@@ -30,36 +31,38 @@ class Side {
   #histogram;
   sent = 0;
   received = 0;
-  #sentBytes = 0;
-  #receivedBytes = 0;
+  receivedBytes = 0;
 
   /** Frames of the yardstick are as long as those of a link are on their way. */
-  constructor({ payload, isPlain }) {
+  constructor({ side, payload, isPlain }) {
+    this.#room = `room-${side}`;
+    this.#isPlain = isPlain;
     this.#makeFrame = (text) => {
-      const frame = encodeBroadcast(ROOM, text);
+      const frame = encodeBroadcast(this.#room, text);
       return isPlain ? encodeRegionalFrame(INCARNATION, 1, frame, 0, frame.length) : frame;
     };
     this.#batches = gather(makeTexts(payload).map((text) => this.#makeFrame(text)));
   }
 
-  async connect({ from, to, isPlain }) {
+  async connect({ from, to }) {
     const splitter = new FrameSplitter((bytes, start, end) => this.#take(bytes, start, end));
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     const callback = (count) => {
       splitter.push(buffer.subarray(0, count));
       return true;
     };
-    this.#receiver = await open(to, isPlain, [ROOM], { buffer, callback });
-    this.#sender = await open(from, isPlain, [], { buffer: Buffer.allocUnsafe(READ_BYTES), callback: () => true });
+    await open(to, this.#isPlain, [this.#room], { buffer, callback });
+    const onread = { buffer: Buffer.allocUnsafe(READ_BYTES), callback: () => true };
+    this.#sender = await open(from, this.#isPlain, [], onread);
   }
 
   #take(bytes, start, end) {
     const kind = bytes[start + lengthBytes];
-    if (kind !== frameKinds.regional) {
+    if (kind !== frameKinds.regional && kind !== frameKinds.broadcast) {
       return; // the router's own
     }
     this.received++;
-    this.#receivedBytes += end - start;
+    this.receivedBytes += end - start;
     if (this.#histogram !== undefined) {
       const stampUs = Number(bytes.latin1Slice(end - STAMP_DIGITS, end));
       this.#histogram.record(performance.now() - stampUs / 1_000);
@@ -69,20 +72,15 @@ class Side {
   /** As fast as it goes. */
   startPump() {
     this.#isRunning = true;
-    const perFrame = () => (this.received === 0 ? 1 : this.#receivedBytes / this.received);
+    const maxOutstanding = MAX_OUTSTANDING_BYTES / (this.#batches[0].bytes.length / this.#batches[0].count);
     const pump = () => {
       if (!this.#isRunning) {
         return;
       }
-      while (
-        (this.sent - this.received) * perFrame() < MAX_OUTSTANDING_BYTES &&
-        this.#sentBytes - this.#receivedBytes < 2 * MAX_OUTSTANDING_BYTES &&
-        this.#sender.writableLength < WRITE_BYTES
-      ) {
+      while (this.sent - this.received < maxOutstanding && this.#sender.writableLength < WRITE_BYTES) {
         const { bytes, count } = this.#batches[this.#nextBatch++ % this.#batches.length];
         this.#sender.write(bytes);
         this.sent += count;
-        this.#sentBytes += bytes.length;
       }
       setImmediate(pump); // awake all the time: waking a sleeping reader would be the servers' cost
     };
@@ -93,14 +91,14 @@ class Side {
   startRate(ratePerSecond, isStamped) {
     this.#isRunning = true;
     const startedMs = performance.now();
-    const frames = this.#batches.flatMap(({ frames }) => frames);
+    const frames = this.#batches.flatMap((batch) => batch.frames);
     let count = 0;
     const send = () => {
       if (!this.#isRunning) {
         return;
       }
       for (; count < ((performance.now() - startedMs) / 1_000) * ratePerSecond; count++) {
-        this.#sender.write(isStamped ? this.#makeFrame(stamp(frames[0].length)) : frames[count % frames.length]);
+        this.#sender.write(isStamped ? this.#makeFrame(renderStamp()) : frames[count % frames.length]);
         this.sent++;
       }
       setTimeout(send, 1);
@@ -123,7 +121,8 @@ class Side {
   }
 }
 
-const stamp = (bytes) => String(Math.round(performance.now() * 1_000)).padStart(Math.max(STAMP_DIGITS, bytes), "0");
+/** When it was sent, in microseconds; as long as a text message of the message scenarios. */
+const renderStamp = () => String(Math.round(performance.now() * 1_000)).padStart(STAMPED_BYTES, "0");
 
 /** All frames in their order, in writes of at least so many bytes. */
 function gather(frames) {
@@ -176,9 +175,10 @@ const actions = {
     return { type: "stopped" };
   },
   read({ side }) {
-    const { sent, received } = sides.get(side);
+    const { sent, received, receivedBytes } = sides.get(side);
     const { user, system } = process.cpuUsage();
-    return { type: "counters", atMs: performance.now(), cpuUs: user + system, sent, received };
+    const { idle: idleMs } = performance.eventLoopUtilization();
+    return { type: "counters", atMs: performance.now(), cpuUs: user + system, idleMs, sent, received, receivedBytes };
   },
   startRecording({ side }) {
     sides.get(side).startRecording();
