@@ -24,7 +24,9 @@ export async function measureCompression({ payload, settings, say }) {
           const { settleS: leadS, windowS } = settings;
           const window = await measureWindow({ load, side: link, leadS, windowS, start });
           windows.push({ payload, ratePerSecond, isCompressed: link.isCompressed, ...window });
-          say(`${link.name.padEnd(4)} ${(ratePerSecond ?? "all").toString().padStart(4)} ${turn}/${settings.windows}  ${describe(window)}`);
+          say(
+            `${link.name.padEnd(4)} ${(ratePerSecond ?? "all").toString().padStart(4)} ${turn}/${settings.windows}  ${describe(window)}`,
+          );
         }
       }
     }

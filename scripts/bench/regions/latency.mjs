@@ -21,10 +21,11 @@ export async function measureLatency({ settings, say }) {
     for (let round = 1; round <= settings.latencyRounds; round++) {
       for (const { kind, delayMs, name } of sides) {
         const leadS = round === 1 ? settings.latencyWarmupS : settings.settleS + delayMs / 1_000;
-        const { p50Ms, p99Ms, count } = await measureRound({ load, name, leadS, settings });
-        rounds.push({ side: kind, delayMs, p50Ms, p99Ms, count });
+        const { addedP50Ms, addedP99Ms, count } = await measureRound({ load, name, delayMs, leadS, settings });
+        rounds.push({ side: kind, delayMs, addedP50Ms, addedP99Ms, count });
         say(
-          `${name.padEnd(8)} ${round}/${settings.latencyRounds}  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms  (${count})`,
+          `${name.padEnd(8)} ${round}/${settings.latencyRounds}  less the delay: p50 ${addedP50Ms.toFixed(2)} ms  ` +
+            `p99 ${addedP99Ms.toFixed(2)} ms  (${count})`,
         );
       }
     }
@@ -32,11 +33,11 @@ export async function measureLatency({ settings, say }) {
   });
 }
 
-async function measureRound({ load, name, leadS, settings }) {
+async function measureRound({ load, name, delayMs, leadS, settings }) {
   const { ratePerSecond } = settings;
   await ask(load, { type: "start", side: name, ratePerSecond, isStamped: true }, "started");
   await sleep(leadS * 1_000);
-  await ask(load, { type: "startRecording", side: name }, "recording");
+  await ask(load, { type: "startRecording", side: name, delayMs }, "recording");
   await sleep(settings.latencyS * 1_000);
   const latencies = await ask(load, { type: "readLatencies", side: name }, "latencies");
   await ask(load, { type: "stop", side: name }, "stopped");

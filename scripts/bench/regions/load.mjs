@@ -29,9 +29,12 @@ class Side {
   #nextBatch = 0;
   #isRunning = false;
   #histogram;
+  #delayMs = 0;
   sent = 0;
   received = 0;
   receivedBytes = 0;
+  /** Turns of the event loop in which there was nothing to do. */
+  idleMs = 0;
 
   /** Frames of the yardstick are as long as those of a link are on their way. */
   constructor({ side, payload, isPlain }) {
@@ -65,7 +68,7 @@ class Side {
     this.receivedBytes += end - start;
     if (this.#histogram !== undefined) {
       const stampUs = Number(bytes.latin1Slice(end - STAMP_DIGITS, end));
-      this.#histogram.record(performance.now() - stampUs / 1_000);
+      this.#histogram.record(performance.now() - stampUs / 1_000 - this.#delayMs);
     }
   }
 
@@ -73,10 +76,18 @@ class Side {
   startPump() {
     this.#isRunning = true;
     const maxOutstanding = MAX_OUTSTANDING_BYTES / (this.#batches[0].bytes.length / this.#batches[0].count);
+    let doneBefore = 0;
+    let turnMs = performance.now();
     const pump = () => {
       if (!this.#isRunning) {
         return;
       }
+      const nowMs = performance.now();
+      if (this.sent + this.received === doneBefore) {
+        this.idleMs += nowMs - turnMs;
+      }
+      doneBefore = this.sent + this.received;
+      turnMs = nowMs;
       while (this.sent - this.received < maxOutstanding && this.#sender.writableLength < WRITE_BYTES) {
         const { bytes, count } = this.#batches[this.#nextBatch++ % this.#batches.length];
         this.#sender.write(bytes);
@@ -110,14 +121,20 @@ class Side {
     this.#isRunning = false;
   }
 
-  startRecording() {
+  /** What is beyond the delay: of the whole latency, the histogram would show steps of more than a millisecond. */
+  startRecording(delayMs) {
+    this.#delayMs = delayMs;
     this.#histogram = new LatencyHistogram();
   }
 
   readLatencies() {
     const histogram = this.#histogram;
     this.#histogram = undefined;
-    return { p50Ms: histogram.percentileMs(0.5), p99Ms: histogram.percentileMs(0.99), count: histogram.total };
+    return {
+      addedP50Ms: histogram.percentileMs(0.5),
+      addedP99Ms: histogram.percentileMs(0.99),
+      count: histogram.total,
+    };
   }
 }
 
@@ -175,13 +192,11 @@ const actions = {
     return { type: "stopped" };
   },
   read({ side }) {
-    const { sent, received, receivedBytes } = sides.get(side);
-    const { user, system } = process.cpuUsage();
-    const { idle: idleMs } = performance.eventLoopUtilization();
-    return { type: "counters", atMs: performance.now(), cpuUs: user + system, idleMs, sent, received, receivedBytes };
+    const { received, receivedBytes, idleMs } = sides.get(side);
+    return { type: "counters", atMs: performance.now(), received, receivedBytes, idleMs };
   },
-  startRecording({ side }) {
-    sides.get(side).startRecording();
+  startRecording({ side, delayMs }) {
+    sides.get(side).startRecording(delayMs);
     return { type: "recording" };
   },
   readLatencies({ side }) {

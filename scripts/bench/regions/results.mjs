@@ -6,11 +6,15 @@ const SIDES = ["link", "ws", "within"];
 /** Of one payload, as `measureThroughput` answers. */
 export function summarizeThroughput({ payload, batch, framesPerMessage, windows }) {
   const of = (side, name) => windows.filter((window) => window.side === side).map((window) => window[name]);
+  // One after the other: through a router, plain ws, and a router again.
+  const within = of("within", "perSecondAndCore");
+  const inRow = of("ws", "perSecondAndCore").map((plain, i) => 1 / (2 / within[i] + 1 / plain));
   return {
     payload,
     batch,
     framesPerMessage,
     timesPlain: summarizePairRatios(of("link", "bytesPerSecondAndCore"), of("ws", "bytesPerSecondAndCore")),
+    timesInRow: summarizePairRatios(of("link", "perSecondAndCore"), inRow),
     sides: SIDES.map((side) => ({
       side,
       perSecondAndCore: summarize(of(side, "perSecondAndCore")),
@@ -21,14 +25,14 @@ export function summarizeThroughput({ payload, batch, framesPerMessage, windows 
   };
 }
 
-/** Medians of the rounds, by side and delay; added is what the delay does not account for. */
+/** Medians of the rounds, by side and delay: what the delay does not account for. */
 export function summarizeLatency({ delayMs: longest, ratePerSecond, rounds }) {
   const rows = [0, longest].flatMap((delayMs) =>
     ["link", "ws"].map((side) => {
       const own = rounds.filter((round) => round.side === side && round.delayMs === delayMs);
-      const p50Ms = median(own.map((round) => round.p50Ms));
-      const p99Ms = median(own.map((round) => round.p99Ms));
-      return { side, delayMs, p50Ms, p99Ms, addedP50Ms: p50Ms - delayMs, addedP99Ms: p99Ms - delayMs };
+      const addedP50Ms = median(own.map((round) => round.addedP50Ms));
+      const addedP99Ms = median(own.map((round) => round.addedP99Ms));
+      return { side, delayMs, addedP50Ms, addedP99Ms };
     }),
   );
   return { ratePerSecond, rows };

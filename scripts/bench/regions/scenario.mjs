@@ -32,7 +32,7 @@ export async function run(args) {
   showPlan(settings, about);
   const startedMs = performance.now();
   const say = (place, text) =>
-    console.log(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(5)} s  ${place.padEnd(10)}${text}`);
+    console.log(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(5)} s  ${place.padEnd(12)}${text}`);
   const { throughput, latency, compression, windows } = await measure(settings, say);
   const gates = [...judgeThroughput(throughput), ...(latency === undefined ? [] : judgeLatency(latency))];
   showResults({ throughput, latency, compression, windows, gates });
