@@ -35,7 +35,8 @@ function passOn(from, to, latencyMs) {
   from.on("error", () => {});
 }
 
-function nameWay(directory, region) {
+/** The socket where a way begins. */
+export function nameWay(directory, region) {
   return path.join(directory, `to-${region}.sock`);
 }
 

@@ -12,6 +12,7 @@ const SCENARIOS = {
     file: "./hosts/scenario.mjs",
     summary: "messages per second and core through several hosts and Redis, against @socket.io/redis-adapter",
   },
+  regions: { file: "./regions/scenario.mjs", summary: "one link between two regions, against plain ws" },
   router: { file: "./router/scenario.mjs", summary: "frames per second and core of the router alone" },
   rooms: { file: "./rooms/scenario.mjs", summary: "a million rooms announced by one host to another" },
   accept: { file: "./accept/scenario.mjs", summary: "connections accepted per second and core, against stock" },

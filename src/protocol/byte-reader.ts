@@ -72,11 +72,22 @@ export class ByteReader {
   }
 }
 
+/** Up to this length it is worth looking whether a text is ASCII, which costs a fifth of the checked decoding. */
+const shortBytes = 64;
+
 /** @throws FrameError when the bytes are not UTF-8 */
 export function decodeUtf8(bytes: Buffer, start: number, end: number): string {
+  if (end - start <= shortBytes && isAscii(bytes, start, end)) return bytes.toString("latin1", start, end);
   try {
     return utf8.decode(bytes.subarray(start, end));
   } catch {
     throw new FrameError("bad-text", "a text is not UTF-8");
   }
+}
+
+function isAscii(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    if ((bytes[at] as number) > 0x7f) return false;
+  }
+  return true;
 }

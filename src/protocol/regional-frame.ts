@@ -24,15 +24,15 @@ export function isRegionalFrame(frame: Uint8Array): boolean {
   return frame[lengthBytes] === frameKinds.regional;
 }
 
-/** Copies a frame. Undefined when it would be too long. */
+/** Copies a frame. Undefined when it would be too long. @param incarnation of this router, as UTF-8 */
 export function encodeRegionalFrame(
-  incarnation: string,
+  incarnation: Uint8Array,
   sequence: number,
   bytes: Buffer,
   start: number,
   end: number,
 ): Buffer | undefined {
-  const innerAt = incarnationAt + 2 + Buffer.byteLength(incarnation);
+  const innerAt = incarnationAt + 2 + incarnation.length;
   const frameBytes = innerAt + end - start;
   if (frameBytes > maxFrameBytes) return undefined;
   const frame = Buffer.allocUnsafe(frameBytes);
@@ -40,8 +40,8 @@ export function encodeRegionalFrame(
   frame[lengthBytes] = frameKinds.regional;
   frame[lengthBytes + 1] = isVolatileFrame(bytes, start) ? frameFlags.volatile : 0;
   frame.writeUIntBE(sequence, frameHeadBytes, 6);
-  frame.writeUInt16BE(innerAt - incarnationAt - 2, incarnationAt);
-  frame.write(incarnation, incarnationAt + 2, "utf8");
+  frame.writeUInt16BE(incarnation.length, incarnationAt);
+  frame.set(incarnation, incarnationAt + 2);
   bytes.copy(frame, innerAt, start, end);
   return frame;
 }
@@ -61,7 +61,26 @@ export function readRegionalHead(bytes: Buffer, start: number, end: number): Reg
   if (incarnation.length === 0 || incarnation.length > maxIncarnationBytes) {
     throw new FrameError("bad-value", `an incarnation of ${incarnation.length} characters`);
   }
-  const innerStart = reader.at;
+  return { sequence, incarnation, innerStart: checkInner(reader) };
+}
+
+/**
+ * Where the frame within begins, of a frame of the router with this incarnation (as UTF-8): a text would cost more than all
+ * else here. @throws FrameError as `readRegionalHead`, and for a frame of another router
+ */
+export function findInnerOf(incarnation: Uint8Array, bytes: Buffer, start: number, end: number): number {
+  const reader = new ByteReader(bytes, start + frameHeadBytes + 6, end);
+  const count = reader.u16();
+  const at = reader.skip(count);
+  let isSame = count === incarnation.length;
+  for (let index = 0; isSame && index < count; index++) isSame = bytes[at + index] === incarnation[index];
+  if (!isSame) throw new FrameError("bad-value", "a frame of another router than the one that has linked");
+  return checkInner(reader);
+}
+
+/** The reader is where the frame within begins. */
+function checkInner(reader: ByteReader): number {
+  const { bytes, at: innerStart, end } = reader;
   const innerBytes = reader.u32() + lengthBytes;
   if (innerBytes !== end - innerStart || innerBytes < frameHeadBytes) {
     throw new FrameError("truncated", "a frame within a frame is not as long as it says");
@@ -69,7 +88,7 @@ export function readRegionalHead(bytes: Buffer, start: number, end: number): Reg
   if (bytes[innerStart + lengthBytes] === frameKinds.regional) {
     throw new FrameError("bad-value", "a regional frame within a regional frame");
   }
-  return { sequence, incarnation, innerStart };
+  return innerStart;
 }
 
 /** Where the frame of a worker begins: after the head of a regional frame, or at once. @throws FrameError like the above */

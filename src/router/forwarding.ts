@@ -140,55 +140,51 @@ export class Forwarding {
     if (typeof from === "object") from.stamp = stamp;
     const toHosts =
       from !== "host" && from !== "emitter" && this.#hostByKey.size > 0 && (view.flags & frameFlags.hostOnly) === 0;
+    const regions = this.#beginRegions(view, typeof from === "object" || from === "emitter", stamp);
     const namespaceKey = view.readNamespaceKey();
     if (view.roomCount === 0) {
       workers.addAll(workers.interest.placesOf(namespaceKey));
       if (toHosts) hosts.addAll(hosts.interest.placesOf(namespaceKey));
+      regions?.wishes.addAll(regions.wishes.interest.placesOf(namespaceKey));
     } else {
       let at = view.roomsStart;
       for (let left = view.roomCount; left > 0; left--) {
         const end = view.endOfRoom(at);
-        this.#addRoom(view.bytes, at + 2, end, namespaceKey, toHosts);
+        this.#addRoom(view.bytes, at + 2, end, namespaceKey, toHosts, regions);
         at = end;
       }
     }
     workers.addAll(workers.flooded);
     if (this.#expectingAny.size > 0) workers.addAll(this.#expectingAny);
     if (toHosts) hosts.addAll(hosts.flooded);
-    if (this.#regions !== undefined)
-      this.#findRegions(this.#regions, view, namespaceKey, typeof from === "object" || from === "emitter", stamp);
+    regions?.wishes.addAll(regions.wishes.flooded);
     return workers.targets;
   }
 
-  #addRoom(bytes: Buffer, start: number, end: number, namespaceKey: string, toHosts: boolean): void {
+  /** Undefined for a frame that does not go to regions. */
+  #beginRegions(view: RoutedView, isOwn: boolean, stamp: number): RegionTargets | undefined {
+    if (this.#regions === undefined) return undefined;
+    this.#regions.wishes.begin(stamp);
+    const isWithin = !isOwn || (view.flags & (frameFlags.hostOnly | frameFlags.regionOnly)) !== 0;
+    return isWithin ? undefined : this.#regions;
+  }
+
+  #addRoom(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    namespaceKey: string,
+    toHosts: boolean,
+    regions: RegionTargets | undefined,
+  ): void {
     const place = readPlace(bytes, start, end);
     if (place?.startsWith(this.#hostKey)) this.#workers.add(this.#portByPlace.get(place));
     else if (place !== undefined && toHosts) this.hosts.add(this.#hostByKey.get(place.slice(0, hostKeyBytes)));
+    if (place !== undefined) regions?.wishes.add(regions.byHostKey.get(place.slice(0, hostKeyBytes)));
     const roomKey = readRoomKey(bytes, start, end);
     this.#workers.addRoom(namespaceKey, roomKey);
     if (toHosts) this.hosts.addRoom(namespaceKey, roomKey);
-  }
-
-  /** A pass of its own over the rooms: a host without links to other regions takes none. */
-  #findRegions(
-    { wishes, byHostKey }: RegionTargets,
-    view: RoutedView,
-    namespaceKey: string,
-    isOwn: boolean,
-    stamp: number,
-  ): void {
-    wishes.begin(stamp);
-    if (!isOwn || (view.flags & (frameFlags.hostOnly | frameFlags.regionOnly)) !== 0) return;
-    if (view.roomCount === 0) wishes.addAll(wishes.interest.placesOf(namespaceKey));
-    let at = view.roomsStart;
-    for (let left = view.roomCount; left > 0; left--) {
-      const end = view.endOfRoom(at);
-      const place = readPlace(view.bytes, at + 2, end);
-      if (place !== undefined) wishes.add(byHostKey.get(place.slice(0, hostKeyBytes)));
-      wishes.addRoom(namespaceKey, readRoomKey(view.bytes, at + 2, end));
-      at = end;
-    }
-    wishes.addAll(wishes.flooded);
+    regions?.wishes.addRoom(namespaceKey, roomKey);
   }
 
   /** Takes an announcement; answers its sequence. @throws FrameError when it is none */

@@ -29,7 +29,8 @@ export class Wishes<Place extends WishfulPlace> {
   }
 
   begin(stamp: number): void {
-    this.#targets.length = 0;
+    // To set the length would let go of the memory, for each frame.
+    while (this.#targets.length > 0) this.#targets.pop();
     this.#stamp = stamp;
   }
 

@@ -11,9 +11,9 @@ export function makeText() {
   return SEQUENCE_PLACEHOLDER.padEnd(TEXT_BYTES, "abcdefghijklmnopqrstuvwxyz");
 }
 
-/** An object as applications send it: nested, strings and numbers of every length, some 7 KB as JSON. */
-export function makeBoard() {
-  const random = createRandom(7);
+/** An object as applications send it: nested, strings and numbers of every length, some 7 KB as JSON. A seed, a board. */
+export function makeBoard(seed = 7) {
+  const random = createRandom(seed);
   const pickWords = (count) => Array.from({ length: count }, () => WORDS[random(WORDS.length)]).join(" ");
   const board = {
     sequence: SEQUENCE_BASE,

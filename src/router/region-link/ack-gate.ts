@@ -9,7 +9,7 @@ import type { Port } from "../port.js";
 
 interface Waiting {
   /** Of a worker: its outbox's position; of a host: the sequence in this session. */
-  readonly position: number;
+  position: number;
   readonly session: LinkSession | undefined;
 }
 
@@ -39,8 +39,14 @@ export class AckGate {
 
   /** Frames have gone to these. */
   note(ports: readonly Port[], hosts: readonly HostPort[]): void {
-    for (const port of ports) this.#used.set(port, { position: port.outbox.position, session: undefined });
-    for (const host of hosts) this.#used.set(host, { position: host.session.pushed, session: host.session });
+    for (const port of ports) this.#noteUsed(port, port.outbox.position, undefined);
+    for (const host of hosts) this.#noteUsed(host, host.session.pushed, host.session);
+  }
+
+  #noteUsed(place: Port | HostPort, position: number, session: LinkSession | undefined): void {
+    const used = this.#used.get(place);
+    if (used !== undefined && used.session === session) used.position = position;
+    else this.#used.set(place, { position, session });
   }
 
   /** What was noted until now is of the frames up to this one. */

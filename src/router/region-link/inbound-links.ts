@@ -46,6 +46,8 @@ export interface InboundParts {
 /** A router of another region that sends here. */
 export interface InboundLink {
   readonly peer: LinkPeer;
+  /** The peer's, as its frames name it. */
+  readonly incarnation: Buffer;
   readonly session: LinkSession;
   readonly gate: AckGate;
   readonly joins: JoinsUnderWay<Port | HostPort>;
@@ -107,6 +109,7 @@ export class InboundLinks {
     const { region, link } = this.#settings;
     const inbound: InboundLink = {
       peer,
+      incarnation: Buffer.from(peer.incarnation),
       session: new LinkSession(
         { ...link, incarnation: region, peerIncarnation: peer.incarnation, isAckHeld: true },
         {

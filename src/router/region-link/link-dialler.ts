@@ -76,6 +76,7 @@ export class LinkDialler {
         handshakeTimeout: handshakeTimeoutMs,
         maxPayload: maxMessageBytes,
         perMessageDeflate: isCompressed,
+        ...(isSealed(url) && { generateMask: leaveUnmasked }),
         ...(tls.ca !== undefined && { ca: tls.ca }),
         ...(tls.cert !== undefined && { cert: tls.cert }),
         ...(tls.key !== undefined && { key: tls.key }),
@@ -144,4 +145,17 @@ export class LinkDialler {
     const delayMs = chooseRetryDelayMs(this.#attempts, isRefused, this.#settings.random);
     this.#timer = setTimeout(() => this.#dial(), delayMs);
   }
+}
+
+/** Whether nobody on the way reads what is sent. */
+function isSealed(url: string): boolean {
+  return /^(wss|ws\+unix):/i.test(url);
+}
+
+/**
+ * A mask of zeros, which ws does not apply. Masks keep what clients write from looking like requests to proxies that watch a
+ * plain connection (RFC 6455, 10.3); where none can, they would cost a third of the link's time.
+ */
+function leaveUnmasked(mask: Buffer): void {
+  mask.fill(0);
 }

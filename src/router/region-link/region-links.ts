@@ -56,6 +56,7 @@ export class RegionLinks {
   readonly #parts: RegionLinksParts;
   readonly #outbound: OutboundRegions;
   readonly #inbound: InboundLinks;
+  readonly #incarnationBytes: Buffer;
   #sequence = 0;
   #nowMs: number;
   #isAwake = false;
@@ -66,6 +67,7 @@ export class RegionLinks {
     this.#parts = parts;
     this.#nowMs = nowMs;
     const { hostKey, incarnation, table, truth, members } = parts;
+    this.#incarnationBytes = Buffer.from(incarnation);
     const shared = {
       counters: this.counters,
       note: (note: Parameters<LinkEffects["note"]>[0]) => effects.note(note),
@@ -220,7 +222,7 @@ export class RegionLinks {
     // What does not fit one message goes in pieces, which is for frames that are kept.
     const isVolatile = isVolatileFrame(bytes, start) && end - start <= this.#settings.link.maxDatagramBytes / 2;
     const sequence = isVolatile ? 0 : ++this.#sequence;
-    const frame = encodeRegionalFrame(this.#parts.incarnation, sequence, bytes, start, end);
+    const frame = encodeRegionalFrame(this.#incarnationBytes, sequence, bytes, start, end);
     if (frame === undefined) {
       this.counters.givenUpFrames += regions.length;
       this.#effects.note({ type: "too-long", bytes: end - start });

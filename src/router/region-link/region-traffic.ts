@@ -3,7 +3,7 @@
 import { isEmitterRequest } from "../../protocol/emitter-frame.js";
 import { commands, readCommand } from "../../protocol/exchange-frames.js";
 import { FrameError, frameKinds } from "../../protocol/frame.js";
-import { readRegionalHead } from "../../protocol/regional-frame.js";
+import { findInnerOf } from "../../protocol/regional-frame.js";
 import { RoutedView } from "../../protocol/routed-frame.js";
 import { decodeRouterToWorker, readFrameKind } from "../../protocol/worker-port-frames.js";
 import type { Delivery } from "../delivery.js";
@@ -32,10 +32,7 @@ export class RegionTraffic {
     if (readFrameKind(frame, 0) !== frameKinds.regional) {
       throw new FrameError("unknown-kind", "a frame of a kind that a region does not send");
     }
-    const { incarnation, innerStart } = readRegionalHead(frame, 0, frame.length);
-    if (incarnation !== from.peer.incarnation) {
-      throw new FrameError("bad-value", "a frame of another router than the one that has linked");
-    }
+    const innerStart = findInnerOf(from.incarnation, frame, 0, frame.length);
     const { relay, forwarding } = this.#parts;
     const end = frame.length;
     switch (readFrameKind(frame, innerStart)) {
