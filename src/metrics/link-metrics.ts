@@ -53,10 +53,7 @@ export class LinkMetrics {
         "refusals_total",
         "Handshakes that were refused, and links closed for what came on them.",
       ),
-      silences: this.#counter(
-        "silences_total",
-        "Links closed because the other end did not answer, or did not read.",
-      ),
+      silences: this.#counter("silences_total", "Links closed because the other end did not answer, or did not read."),
     };
   }
 
