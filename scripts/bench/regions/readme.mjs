@@ -34,6 +34,7 @@ export function renderReadme({ about, windows, throughput, latency, compression 
     "`plain ws` are two programs of a few lines in the routers' place, which put the same bytes into WebSocket messages of the same length, with as many answers, and look at",
     "none of it; `within one host` is one router between two workers, without a link. All over Unix sockets; ws as it comes, with its masks, which a link leaves",
     `out where nobody can read what passes (\`wss:\`, Unix sockets). Node ${about.node.slice(1)}, ws ${about.ws}, ${about.cpu}, ${about.startedAt.slice(0, 10)}.`,
+    "Most of what plain ws takes are the masks: without them it would do several times as much, and a link to a `ws:` URL, which has them, does about half as much as here.",
     "",
     "| payload (messages in a batch) | messages per second and core: link | plain ws | within one host | MB/s and core: link | plain ws | link, share of plain ws | of router, ws, router in a row |",
     "|---|---|---|---|---|---|---|---|",
