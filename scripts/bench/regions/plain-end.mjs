@@ -1,5 +1,5 @@
-// One end of the yardstick: what comes from a Unix socket goes into messages of a WebSocket, or comes out of them; each so many
-// messages are answered. No session, no rooms, nothing kept: what ws alone takes for the same bytes.
+// One end of the yardsticks: what comes from a Unix socket goes into messages of a WebSocket, or comes out of them; each so many
+// messages are answered, or, as an echo, each with itself. No session, no rooms, nothing kept: what ws alone takes for the same bytes.
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
@@ -64,7 +64,9 @@ async function take({ socketPath, listen, batch }) {
         webSocket.pause();
         out.once("drain", () => webSocket.resume());
       }
-      if (++count % batch.perAnswer === 0) {
+      if (batch.isEcho) {
+        webSocket.send(bytes, { binary: true });
+      } else if (++count % batch.perAnswer === 0) {
         webSocket.send(answer, { binary: true });
       }
     });

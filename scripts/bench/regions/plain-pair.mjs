@@ -5,7 +5,7 @@ import { SERVER_CORE } from "../messages/measure.mjs";
 import { ask } from "../shared/ask.mjs";
 import { startPinned } from "../shared/processes.mjs";
 
-/** `batch`: bytes of a message, of an answer, and how many messages are answered at once. Otherwise as `startLinkPair`. */
+/** `batch`: bytes of a message, of an answer, how many messages are answered at once, or `isEcho`. Otherwise as `startLinkPair`. */
 export async function startPlainPair({ name, directory, listen, url, batch }) {
   const start = async (role, more) => {
     const args = [fileURLToPath(new URL("./plain-end.mjs", import.meta.url))];

@@ -31,16 +31,16 @@ export function renderReadme({ about, windows, throughput, latency, compression 
   return [
     "**One link**, measured with `npm run bench -- regions`: the routers of two regions on one core, the load, which plays a worker of each, on " +
       `another, ${describeCore(throughput)}, median of ${windows} windows in turn (smallest to largest).`,
-    "`plain ws` are two programs of a few lines in the routers' place, which put the same bytes into WebSocket messages of the same length, with as many answers, and look at",
-    "none of it; `within one host` is one router between two workers, without a link. All over Unix sockets; ws as it comes, with its masks, which a link leaves",
+    "`Plain echo` are two programs of a few lines in the routers' place, which put the same bytes into WebSocket messages of the same length, and look at none of it: the one",
+    "passes on what comes, and sends it back; `one way` sends back no more than a link does. `Within one host` is one router between two workers, without a link. All over Unix sockets; ws as it comes, with its masks, which a link leaves",
     `out where nobody can read what passes (\`wss:\`, Unix sockets). Node ${about.node.slice(1)}, ws ${about.ws}, ${about.cpu}, ${about.startedAt.slice(0, 10)}.`,
-    "Most of what plain ws takes are the masks: without them it would do several times as much, and a link to a `ws:` URL, which has them, does about half as much as here.",
+    "Most of what the plain programs take are the masks: without them it would do several times as much, and a link to a `ws:` URL, which has them, does about half as much as here.",
     "",
-    "| payload (messages in a batch) | messages per second and core: link | plain ws | within one host | MB/s and core: link | plain ws | link, share of plain ws | of router, ws, router in a row |",
+    "| payload (messages in a batch) | messages per second and core: link | plain echo | one way | within one host | MB/s and core: link | link, share of a plain echo | of one way |",
     "|---|---|---|---|---|---|---|---|",
     ...throughput.map(renderThroughputLine),
     "",
-    "Two routers look at each message, and plain ws at none: where hundreds of small ones are in a batch, that is what counts, and the last column is the one to read.",
+    "Two routers look at each message, and the plain programs at none: where hundreds of small ones are in a batch, that is what counts.",
     ...renderLatencyText(latency),
     "",
     "`linkCompression`, per 1,000 messages of JSON, both routers together:",
@@ -53,14 +53,14 @@ export function renderReadme({ about, windows, throughput, latency, compression 
 
 const spread = ({ median, min, max }) => `**${median.toFixed(2)}** (${min.toFixed(2)} to ${max.toFixed(2)})`;
 
-function renderThroughputLine({ payload, framesPerMessage, timesPlain, timesInRow, sides }) {
+function renderThroughputLine({ payload, framesPerMessage, timesEcho, timesPlain, sides }) {
   const of = (name) => sides.find(({ side }) => side === name);
   const cells = [
     `${whole(payload)} bytes (${whole(framesPerMessage)})`,
-    ...["link", "ws", "within"].map((name) => whole(of(name).perSecondAndCore.median)),
-    ...["link", "ws"].map((name) => whole(of(name).bytesPerSecondAndCore.median / 1e6)),
+    ...["link", "echo", "ws", "within"].map((name) => whole(of(name).perSecondAndCore.median)),
+    whole(of("link").bytesPerSecondAndCore.median / 1e6),
+    spread(timesEcho),
     spread(timesPlain),
-    spread(timesInRow),
   ];
   return `| ${cells.join(" | ")} |`;
 }

@@ -1,20 +1,18 @@
 // Makes figures out of the windows of the regions scenario: medians, ratios of neighbours, what a link adds to a delay; pure.
 import { median, summarize, summarizePairRatios } from "../shared/statistics.mjs";
 
-const SIDES = ["link", "ws", "within"];
+const SIDES = ["link", "echo", "ws", "within"];
 
 /** Of one payload, as `measureThroughput` answers. */
 export function summarizeThroughput({ payload, batch, framesPerMessage, windows }) {
   const of = (side, name) => windows.filter((window) => window.side === side).map((window) => window[name]);
-  // One after the other: through a router, plain ws, and a router again.
-  const within = of("within", "perSecondAndCore");
-  const inRow = of("ws", "perSecondAndCore").map((plain, i) => 1 / (2 / within[i] + 1 / plain));
+  const compare = (side) => summarizePairRatios(of("link", "bytesPerSecondAndCore"), of(side, "bytesPerSecondAndCore"));
   return {
     payload,
     batch,
     framesPerMessage,
-    timesPlain: summarizePairRatios(of("link", "bytesPerSecondAndCore"), of("ws", "bytesPerSecondAndCore")),
-    timesInRow: summarizePairRatios(of("link", "perSecondAndCore"), inRow),
+    timesEcho: compare("echo"),
+    timesPlain: compare("ws"),
     sides: SIDES.map((side) => ({
       side,
       perSecondAndCore: summarize(of(side, "perSecondAndCore")),

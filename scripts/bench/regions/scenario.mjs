@@ -62,7 +62,7 @@ function expectSeconds({ parts, payloads, compressed, windows, windowS, settleS,
   const turn = windows * (windowS + settleS);
   const { latencyRounds, latencyS, latencyWarmupS } = latency;
   const seconds = {
-    throughput: payloads.length * (2 * warmupS + 3 * turn + START_S),
+    throughput: payloads.length * (2.5 * warmupS + 4 * turn + START_S),
     latency: 4 * (latencyRounds * (latencyS + settleS) + latencyWarmupS) + START_S,
     compression: compressed.length * (warmupS + 4 * turn + START_S),
   };

@@ -2,22 +2,22 @@
 import { renderSpread, renderTable } from "../shared/report.mjs";
 import { PAYLOADS } from "./payloads.mjs";
 
-export const SIDE_NAMES = { link: "link", ws: "plain ws", within: "within one host" };
+export const SIDE_NAMES = { link: "link", echo: "plain echo", ws: "plain ws", within: "within one host" };
 
 export function renderThroughput(summaries) {
-  const rows = summaries.flatMap(({ payload, framesPerMessage, timesPlain, timesInRow, sides }) =>
+  const rows = summaries.flatMap(({ payload, framesPerMessage, timesEcho, timesPlain, sides }) =>
     sides.map(({ side, perSecondAndCore, bytesPerSecondAndCore, usPerMessage, leastSaturation }, i) => [
       i === 0 ? `${payload} bytes, ${framesPerMessage.toFixed(0)} in a batch` : "",
       SIDE_NAMES[side],
       renderSpread(perSecondAndCore),
       renderSpread(mapSpread(bytesPerSecondAndCore, (bytes) => bytes / 1e6)),
       usPerMessage.toFixed(2),
+      side === "link" ? renderSpread(timesEcho, 2) : "",
       side === "link" ? renderSpread(timesPlain, 2) : "",
-      side === "link" ? renderSpread(timesInRow, 2) : "",
       `${(leastSaturation * 100).toFixed(0)} %`,
     ]),
   );
-  const shares = ["link / plain ws", "link / router, ws, router"];
+  const shares = ["link / plain echo", "link / plain ws"];
   return renderTable(
     ["payload", "side", "per second and core", "MB/s and core", "us CPU", ...shares, "server CPU, least"],
     rows,

@@ -1,4 +1,4 @@
-// Throughput: what one link carries at saturation, beside plain ws with the same batches, and beside a router within one host.
+// Throughput: what one link carries at saturation, beside a plain echo of ws with the same batches, one that answers as little as a link does, and beside a router within one host.
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask } from "../shared/ask.mjs";
 import { describeDoubt } from "../shared/saturation.mjs";
@@ -14,11 +14,12 @@ export async function measureThroughput({ payload, settings, say }) {
     await warmUp(load, link, settings.warmupS);
     const { batch, framesPerMessage } = await learnBatch(load, link);
     say(`${batch.bytes} bytes and ${framesPerMessage.toFixed(0)} frames per message of the link`);
+    const echo = await startPlain({ name: "echo", payload, batch: { ...batch, isEcho: true } });
     const plain = await startPlain({ name: "ws", payload, batch });
     // One router alone: what it takes to pass messages on, with nothing of a link.
     const within = { name: "within", processes: link.processes.slice(0, 1) };
     await connect({ side: "within", payload, isPlain: false, ...link.within });
-    const sides = [link, plain, within];
+    const sides = [link, echo, plain, within];
     for (const side of sides.slice(1)) {
       await warmUp(load, side, settings.warmupS / 2);
     }
