@@ -5,8 +5,8 @@
 
 import { decodeResponse } from "../../src/protocol/exchange-frames.js";
 import { frameKinds, protocolVersion } from "../../src/protocol/frame.js";
-import type { RoomName } from "../../src/protocol/room-key.js";
 import { findInnerStart } from "../../src/protocol/regional-frame.js";
+import type { RoomName } from "../../src/protocol/room-key.js";
 import { RoutedView } from "../../src/protocol/routed-frame.js";
 import {
   decodeRouterToWorker,

@@ -6,6 +6,7 @@
 import { nameRegionKey } from "../../address/region-key.js";
 import { LinkSession, type LinkSettings } from "../../link/link-session.js";
 import type { BusMessage } from "../../protocol/bus-messages.js";
+import { FrameError } from "../../protocol/frame.js";
 import type { Datagram } from "../../protocol/link-datagram.js";
 import { encodeRouterToRouter, type RouterToRouter } from "../../protocol/router-frames.js";
 import type { RouterToWorker } from "../../protocol/worker-port-frames.js";
@@ -38,6 +39,8 @@ export interface OutboundParts {
 }
 
 const hostKeyBytes = 4;
+/** What came of joins is announced before it is said that they are done: hardly any waits. */
+const maxSettled = 1_000;
 
 export class OutboundRegions {
   readonly #settings: OutboundSettings;
@@ -181,9 +184,13 @@ export class OutboundRegions {
     this.#settle(region);
   }
 
+  /** @throws FrameError for what cannot be */
   hearRouter(region: RegionPort, message: RouterToRouter): void {
     switch (message.type) {
       case "joins-done":
+        if (region.settled.length >= maxSettled) {
+          throw new FrameError("bad-value", "it says of too many joins that they are done ahead of its announcements");
+        }
         region.settled.push(message);
         this.#settle(region);
         break;
@@ -220,10 +227,12 @@ export class OutboundRegions {
     const { session } = region;
     const { counters } = this.#parts;
     const { droppedVolatile } = session;
-    if (!region.isGone) session.push(frame, isVolatile, nowMs);
-    else if (isVolatile) counters.droppedVolatile++;
-    else session.pushLost();
-    counters.framesOut++;
+    if (region.isGone) {
+      if (isVolatile) counters.droppedVolatile++;
+      else session.pushLost();
+    } else if (session.push(frame, isVolatile, nowMs)) {
+      counters.framesOut++;
+    }
     counters.droppedVolatile += session.droppedVolatile - droppedVolatile;
     this.#watchLoss(region);
   }

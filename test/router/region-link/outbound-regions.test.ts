@@ -33,6 +33,26 @@ test("for a region that is gone no rooms of joins are kept", () => {
   assert.equal(region?.expectedRooms.size, 0);
 });
 
+test("what does not go to a region that is gone is not counted as if it did", () => {
+  const harness = new LinkHarness();
+  const worker = harness.router.join("hostAA");
+  worker.read();
+  worker.send(encodeBroadcast({}));
+  harness.router.tick(outboxAgeMs);
+  worker.send(encodeBroadcast({}));
+  const { framesOut, givenUpFrames } = harness.links.counters;
+  assert.deepEqual({ framesOut, givenUpFrames }, { framesOut: 1, givenUpFrames: 2 });
+});
+
+test("what is said of joins ahead of all announcements is not gathered without end", () => {
+  const harness = new LinkHarness();
+  const link = harness.dial("us", "us-0");
+  for (let number = 1; number <= 10_000; number++) harness.tell(link, { type: "joins-done", number, head: 9_999_999 });
+  const [region] = harness.links.regions;
+  assert.ok((region?.settled.length ?? 0) <= 1_000);
+  assert.match(harness.closed[0]?.reason ?? "", /ahead of its announcements/);
+});
+
 test("a host that moves to another region is looked for there, whichever says so first", () => {
   const harness = new LinkHarness(["us", "ap"]);
   const worker = harness.router.join("hostAA");
