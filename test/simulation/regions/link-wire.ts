@@ -65,6 +65,11 @@ export class SimulatedLink {
     return this.#isLinked[dialling] === true;
   }
 
+  /** An end has yet to learn that it is cut. */
+  get isHalfKnown(): boolean {
+    return this.isCut && this.#isTold.includes(false);
+  }
+
   open(): void {
     this.#pass(dialling, this.#handshakes[dialling].begin());
   }

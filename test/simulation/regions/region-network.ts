@@ -213,6 +213,10 @@ export class RegionNetwork {
 
   /** In words, what is not yet as it has to be once nothing happens any more. */
   describeUnrest(): string | undefined {
+    for (const link of this.#links) {
+      if (link.isHalfKnown) return `${link.dialler.hostKey} or ${link.acceptor.hostKey} still takes link ${link.id} for whole`;
+      if (link.isCut) this.#links.delete(link);
+    }
     for (const host of this.hosts) {
       const unrest = this.#describeHost(host);
       if (unrest !== undefined) return unrest;
