@@ -15,7 +15,10 @@ export function listSeedBatches(firstSeed: number): { readonly title: string; re
   return Array.from({ length: testCount }, (_, index) => {
     const from = firstSeed + 2 * index * seedsPerTest;
     const seeds = Array.from({ length: seedsPerTest }, (_, count) => from + 2 * count);
-    return { title: `keep their promises in the histories of every second seed from ${from} to ${seeds.at(-1)}`, seeds };
+    return {
+      title: `keep their promises in the histories of every second seed from ${from} to ${seeds.at(-1)}`,
+      seeds,
+    };
   });
 }
 

@@ -3,7 +3,15 @@
 import type { SeededRandom } from "../seeded-random.js";
 import { SimulatedBus } from "../simulated-bus.js";
 import type { VirtualTime } from "../virtual-time.js";
-import { type Ambush, isInPhase, type LinkFault, linkFaults, linkPhases, nameStrike, type Strikes } from "./link-phases.js";
+import {
+  type Ambush,
+  isInPhase,
+  type LinkFault,
+  linkFaults,
+  linkPhases,
+  nameStrike,
+  type Strikes,
+} from "./link-phases.js";
 import { type LinkedHost, type LinkSurroundings, SimulatedLink } from "./link-wire.js";
 import { RegionHost } from "./region-host.js";
 import type { RegionWorker, WorkerEvents } from "./region-worker.js";
@@ -214,7 +222,8 @@ export class RegionNetwork {
   /** In words, what is not yet as it has to be once nothing happens any more. */
   describeUnrest(): string | undefined {
     for (const link of this.#links) {
-      if (link.isHalfKnown) return `${link.dialler.hostKey} or ${link.acceptor.hostKey} still takes link ${link.id} for whole`;
+      if (link.isHalfKnown)
+        return `${link.dialler.hostKey} or ${link.acceptor.hostKey} still takes link ${link.id} for whole`;
       if (link.isCut) this.#links.delete(link);
     }
     for (const host of this.hosts) {

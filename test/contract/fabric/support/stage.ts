@@ -192,7 +192,23 @@ export class Stage {
     await client.ready(transport);
     // It may be the first of its worker in a namespace.
     if (nsp !== "/" && nsp !== "/other") await this.#settle();
+    if ((this.layout.regions ?? 1) > 1) await this.#untilKnown(client);
     return client;
+  }
+
+  /** Resolves when all workers find it: other regions learn of a new worker a moment later, and nobody waits for them. */
+  async #untilKnown({ id, nsp }: Client): Promise<void> {
+    const deadlineMs = performance.now() + patienceMs;
+    await Promise.all(
+      this.workers.map(async (worker) => {
+        for (;;) {
+          const found = await worker.of<unknown[]>(nsp, (namespace) => namespace.in(id).fetchSockets());
+          if (found.length > 0) return;
+          if (performance.now() > deadlineMs) throw new Error(`worker ${worker.slot} does not know of ${id}`);
+          await pause(5);
+        }
+      }),
+    );
   }
 
   /** The primary chooses the worker: who landed on the wrong one stays there while others try, and then leaves. */
