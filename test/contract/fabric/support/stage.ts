@@ -79,6 +79,8 @@ export class Stage {
   #clients: Client[] = [];
   #lastName = 0;
   #lastHost = 0;
+  /** A worker has taken the place of another. */
+  #isWorkerNew = false;
 
   constructor(layout: Layout, options: StageOptions = {}) {
     this.layout = layout;
@@ -192,7 +194,7 @@ export class Stage {
     await client.ready(transport);
     // It may be the first of its worker in a namespace.
     if (nsp !== "/" && nsp !== "/other") await this.#settle();
-    if ((this.layout.regions ?? 1) > 1) await this.#untilKnown(client);
+    else if (this.#isWorkerNew && (this.layout.regions ?? 1) > 1) await this.#untilKnown(client);
     return client;
   }
 
@@ -252,6 +254,7 @@ export class Stage {
     );
     // It has said hello before it was ready; that may be on its way still.
     while (this.at(worker).process.pid === pid) await pause(1);
+    this.#isWorkerNew = true;
   }
 
   /** A client leaves, and its worker has noticed. */
@@ -289,6 +292,7 @@ export class Stage {
 
   /** All clients leave, and resolves when no worker has a session any more. */
   async dismiss(): Promise<void> {
+    this.#isWorkerNew = false;
     for (const client of this.#clients.splice(0)) client.close();
     await Promise.all(this.workers.map(async (worker) => await worker.process.ask("idle")));
   }
