@@ -13,8 +13,9 @@ import { readRouter, waitForNextRouter } from "../support/routed-host.js";
 
 const isFull = process.env["TEST_SIZE"] === "full";
 const perSecond = isFull ? 2_000 : 1_000;
-/** A silent cut is noticed after 3 s. */
-const cutMs = isFull ? 20_000 : 3_600;
+const unreachableAfterMs = isFull ? 3_000 : 1_500;
+/** Longer than it takes until a silent cut is noticed. */
+const cutMs = isFull ? 20_000 : 2_000;
 const calmMs = isFull ? 2_000 : 500;
 
 /** With CI=true the first test fails instead. */
@@ -25,7 +26,10 @@ describe("two regions of two hosts under load", { skip, timeout: 240_000 }, () =
   let load: NumberedLoad;
 
   before(async () => {
-    fleet = await RegionFleet.start({ regions: { eu: 2, us: 2 } });
+    fleet = await RegionFleet.start({
+      regions: { eu: 2, us: 2 },
+      env: { SIGNALBOX_HOST_UNREACHABLE_AFTER_MS: String(unreachableAfterMs) },
+    });
     const hosts = fleet.hosts.map(({ host }) => host);
     load = await NumberedLoad.open([fleet.host("eu", 0), fleet.host("eu", 1)], hosts);
     // The other region has heard what was joined.

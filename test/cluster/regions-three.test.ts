@@ -8,9 +8,10 @@ import { NumberedLoad } from "../support/numbered-load.js";
 import { RegionFleet } from "../support/region-fleet.js";
 
 const isFull = process.env["TEST_SIZE"] === "full";
-/** Heard by all clients together: 50,000 in full. */
 const perSecond = isFull ? 2_000 : 900;
 const lastsMs = isFull ? 10_000 : 1_500;
+/** By all clients together. */
+const leastHeard = isFull ? 50_000 : 3_000;
 const delayMs = 80;
 
 describe("regions without Redis", { timeout: 120_000 }, () => {
@@ -22,9 +23,13 @@ describe("regions without Redis", { timeout: 120_000 }, () => {
       await host.waitForStatus(({ links }) => links?.regions.every(({ rooms }) => rooms >= 4) === true, "the rooms");
     }
     const heard = await load.run(perSecond, lastsMs);
-    assert.ok(heard >= (perSecond * lastsMs) / 1_000, `${heard} heard`);
+    assert.ok(heard >= leastHeard, `${heard} heard`);
     for (const host of hosts) {
-      const { links } = await host.readStatus();
+      // Of a link that was made anew, it is known with its first heartbeat.
+      const { links } = await host.waitForStatus(
+        (status) => status.links?.regions.every(({ roundTripMs }) => roundTripMs !== null) === true,
+        "round trips",
+      );
       for (const { roundTripMs } of links?.regions ?? [])
         assert.ok((roundTripMs ?? 0) >= 2 * delayMs, `${roundTripMs} ms`);
     }

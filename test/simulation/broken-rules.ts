@@ -12,6 +12,7 @@ import { RequestLedger } from "../../src/routing/request-ledger.js";
 import { HostSession } from "../../src/worker/fabric/host-session.js";
 import { brokenFleetRules } from "./broken-fleet-rules.js";
 import { ModelAdapter } from "./model-adapter.js";
+import { brokenRegionRules } from "./regions/broken-region-rules.js";
 import { type BrokenRule, replace, replaceGetter } from "./replace.js";
 
 export const brokenRules: readonly BrokenRule[] = [
@@ -135,7 +136,7 @@ export const brokenRules: readonly BrokenRule[] = [
 ];
 
 export function findBrokenRule(name: string): BrokenRule {
-  const rules = [...brokenRules, ...brokenFleetRules];
+  const rules = [...brokenRules, ...brokenFleetRules, ...brokenRegionRules];
   const rule = rules.find((each) => each.name === name);
   if (rule !== undefined) return rule;
   throw new Error(`no rule is called "${name}"; there are: ${rules.map((each) => each.name).join(", ")}`);

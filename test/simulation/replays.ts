@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { findBrokenRule } from "./broken-rules.js";
+import { runRegions } from "./regions/run-regions.js";
 import { runSeed, type SeedResult } from "./run-seed.js";
 
 export interface Replay {
@@ -9,12 +10,14 @@ export interface Replay {
   readonly steps: number;
   /** Several hosts instead of one. */
   readonly isFleet?: boolean | undefined;
+  /** Several regions of hosts, linked. */
+  readonly isRegions?: boolean | undefined;
   /** Name of a rule that is broken on purpose. */
   readonly broken?: string | undefined;
 }
 
 export const usage =
-  "node --import tsx test/simulation/replay.ts --seed <number> --history <steps> [--fleet] [--broken <rule>] [--lines <count>] [--only <pattern>]";
+  "node --import tsx test/simulation/replay.ts --seed <number> --history <steps> [--fleet | --regions] [--broken <rule>] [--lines <count>] [--only <pattern>]";
 
 /** How many of the last events are shown. */
 const defaultLines = 40;
@@ -22,11 +25,12 @@ const defaultLines = 40;
 const shorterSteps = [10, 20, 40, 80, 120];
 
 export async function run(
-  { seed, steps, isFleet = false, broken }: Replay,
+  { seed, steps, isFleet = false, isRegions = false, broken }: Replay,
   writeTrace?: (line: string) => void,
 ): Promise<SeedResult> {
   const mend = broken === undefined ? undefined : findBrokenRule(broken).breakIt();
   try {
+    if (isRegions) return runRegions({ seed, steps, writeTrace });
     return await runSeed({ seed, steps, isFleet, writeTrace });
   } finally {
     mend?.();
@@ -63,9 +67,10 @@ async function describe(
   return { text, result };
 }
 
-function renderCommand({ seed, steps, isFleet, broken }: Replay): string {
+function renderCommand({ seed, steps, isFleet, isRegions, broken }: Replay): string {
+  const what = isRegions === true ? " --regions" : isFleet === true ? " --fleet" : "";
   const rule = broken === undefined ? "" : ` --broken ${broken}`;
-  return `node --import tsx test/simulation/replay.ts --seed ${seed} --history ${steps}${isFleet === true ? " --fleet" : ""}${rule}`;
+  return `node --import tsx test/simulation/replay.ts --seed ${seed} --history ${steps}${what}${rule}`;
 }
 
 /** Runs what a replay command says. @throws Error when it says nothing that can be run */
@@ -76,6 +81,7 @@ export async function replay(args: readonly string[]): Promise<{ text: string; r
       seed: { type: "string" },
       history: { type: "string" },
       fleet: { type: "boolean" },
+      regions: { type: "boolean" },
       broken: { type: "string" },
       lines: { type: "string" },
       only: { type: "string" },
@@ -84,7 +90,13 @@ export async function replay(args: readonly string[]): Promise<{ text: string; r
   const [seed, steps, lines] = [values.seed, values.history ?? "200", values.lines ?? "60"].map(Number);
   if (!Number.isInteger(seed) || !Number.isInteger(steps) || !Number.isInteger(lines)) throw new Error(usage);
   return await describe(
-    { seed: seed as number, steps: steps as number, isFleet: values.fleet, broken: values.broken },
+    {
+      seed: seed as number,
+      steps: steps as number,
+      isFleet: values.fleet,
+      isRegions: values.regions,
+      broken: values.broken,
+    },
     { lines: lines as number, only: values.only === undefined ? undefined : new RegExp(values.only) },
   );
 }

@@ -17,6 +17,8 @@ export class LightSocket extends EventEmitter<LightSocketEvents> {
   readonly closed: Promise<number>;
   sid = "";
   isClosed = false;
+  /** Gives the acknowledgement of an event that asks for one; undefined for none. */
+  acknowledge: ((name: string) => unknown) | undefined;
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #lastAckId = 0;
 
@@ -91,8 +93,12 @@ export class LightSocket extends EventEmitter<LightSocketEvents> {
       this.#waiting.delete(ackId);
       waiting?.resolve((JSON.parse(packet.slice(at)) as unknown[])[0]);
     } else if (packet.startsWith("42")) {
-      const [name, ...values] = JSON.parse(packet.slice(packet.indexOf("["))) as [string, ...unknown[]];
+      const at = packet.indexOf("[");
+      const [name, ...values] = JSON.parse(packet.slice(at)) as [string, ...unknown[]];
       this.emit("said", name, ...values);
+      const ackId = packet.slice(2, at);
+      const value = ackId === "" ? undefined : this.acknowledge?.(name);
+      if (value !== undefined) this.webSocket.send(`43${ackId}${JSON.stringify([value])}`);
     }
   }
 }

@@ -125,7 +125,7 @@ export class LinkHarness {
     if (said === undefined) throw new Error("a link that was not accepted");
     const first = said.sequence + 1;
     const regional = frames.map((frame) => {
-      const numbered = encodeRegionalFrame(link.incarnation, ++said.sequence, frame, 0, frame.length);
+      const numbered = encodeRegionalFrame(Buffer.from(link.incarnation), ++said.sequence, frame, 0, frame.length);
       if (numbered === undefined) throw new Error("a frame that is too long");
       return { isVolatile: false, frame: numbered };
     });

@@ -2,6 +2,8 @@
 
 /** Each costs a connection and a little memory, for as long as it has to prove itself. */
 const maxPending = 128;
+/** Of one address, so that it leaves room for others. */
+const maxPendingOfOne = 32;
 /** So many failures of one address, and it is refused until some time has passed without one. */
 const maxFailures = 10;
 const failureWindowMs = 10_000;
@@ -9,6 +11,7 @@ const maxAddresses = 10_000;
 
 export class LinkEntrance {
   #pending = 0;
+  readonly #pendingByAddress = new Map<string, number>();
   readonly #failures = new Map<string, { count: number; lastMs: number }>();
 
   /** Answers whether it may try; then `leave` is to be called, once. */
@@ -16,14 +19,19 @@ export class LinkEntrance {
     const failed = this.#failures.get(address);
     if (failed !== undefined && nowMs - failed.lastMs >= failureWindowMs) this.#failures.delete(address);
     else if (failed !== undefined && failed.count >= maxFailures) return false;
-    if (this.#pending >= maxPending) return false;
+    const own = this.#pendingByAddress.get(address) ?? 0;
+    if (this.#pending >= maxPending || own >= maxPendingOfOne) return false;
     this.#pending++;
+    this.#pendingByAddress.set(address, own + 1);
     return true;
   }
 
   /** It has proven itself, or not. */
   leave(address: string, isProven: boolean, nowMs: number): void {
     this.#pending--;
+    const own = (this.#pendingByAddress.get(address) ?? 1) - 1;
+    if (own > 0) this.#pendingByAddress.set(address, own);
+    else this.#pendingByAddress.delete(address);
     if (isProven) {
       this.#failures.delete(address);
       return;

@@ -26,14 +26,14 @@ describe("the place where links are taken", { timeout: 20_000 }, () => {
     return new LinkAcceptor(
       {
         self: { region: "eu", hostKey: "eu-0", incarnation: "0.test" },
-        prover: createLinkProver(["a-secret-of-the-tests-that-is-long-enough"]),
+        findProver: () => createLinkProver(["a-secret-of-the-tests-that-is-long-enough"]),
         maxMessageBytes: 100_000,
         isCompressed: false,
         unreachableAfterMs: 3_000,
       },
       {
         canAccept: () => canAccept,
-        onLinked: () => ({ onMessage: () => {}, onDrain: () => {}, onClose: () => {} }),
+        onLinked: () => ({ onMessage: () => {}, onDrain: () => {}, onFault: () => {}, onClose: () => {} }),
         onRefused: (closure) => refused.push(closure),
       },
     );

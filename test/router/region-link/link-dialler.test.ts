@@ -13,7 +13,7 @@ test("links that end as soon as they are made are made less and less often", { t
   const directory = mkdtempSync(join(tmpdir(), "sbx-dialler-"));
   const path = join(directory, "link.sock");
   const shared = {
-    prover: createLinkProver(["a-secret-of-the-tests-that-is-long-enough"]),
+    findProver: () => createLinkProver(["a-secret-of-the-tests-that-is-long-enough"]),
     maxMessageBytes: 100_000,
     isCompressed: false,
     unreachableAfterMs: 3_000,
@@ -24,7 +24,7 @@ test("links that end as soon as they are made are made less and less often", { t
       canAccept: () => true,
       onLinked: (socket) => {
         socket.close("badMessage", "it is not understood");
-        return { onMessage: () => {}, onDrain: () => {}, onClose: () => {} };
+        return { onMessage: () => {}, onDrain: () => {}, onFault: () => {}, onClose: () => {} };
       },
       onRefused: () => {},
     },
@@ -51,6 +51,7 @@ test("links that end as soon as they are made are made less and less often", { t
           },
           onMessage: () => {},
           onDrain: () => {},
+          onFault: () => {},
           onLost: () => {},
           onFailed: () => {},
         },

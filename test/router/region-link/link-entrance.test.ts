@@ -38,3 +38,12 @@ test("of those that have not proven anything there are 128 at a time", () => {
   entrance.leave("address 0", true, 0);
   assert.ok(entrance.enter("one more", 0));
 });
+
+test("of one address there are 32 of them, so that others find room", () => {
+  const entrance = new LinkEntrance();
+  for (let count = 0; count < 32; count++) assert.ok(entrance.enter("crowd", 0));
+  assert.equal(entrance.enter("crowd", 0), false);
+  assert.ok(entrance.enter("other", 0));
+  entrance.leave("crowd", true, 0);
+  assert.ok(entrance.enter("crowd", 0));
+});

@@ -41,14 +41,21 @@ async function readMask(place: string | number): Promise<Buffer> {
       region: "us",
       url,
       self: { region: "eu", hostKey: "aaaa", incarnation: "0.a" },
-      prover: createLinkProver(["a secret that is long enough to be one"]),
+      findProver: () => createLinkProver(["a secret that is long enough to be one"]),
       maxMessageBytes: 1_000,
       isCompressed: false,
       unreachableAfterMs: 3_000,
       tls: { ca: undefined, cert: undefined, key: undefined },
       random: Math.random,
     },
-    { onLinked: () => {}, onMessage: () => {}, onDrain: () => {}, onLost: () => {}, onFailed: () => {} },
+    {
+      onLinked: () => {},
+      onMessage: () => {},
+      onDrain: () => {},
+      onFault: () => {},
+      onLost: () => {},
+      onFailed: () => {},
+    },
   );
   dialler.open();
   try {

@@ -18,12 +18,14 @@ export interface RegionHostSurroundings extends WorkerEvents {
   readonly linkOutboxBytes: number;
   /** Makes a link, as soon as one can be made. */
   dial(from: RegionHost, region: string): void;
+  /** Whether somebody reads what is logged. */
+  readonly isTraced: boolean;
   log(text: string): void;
 }
 
 const link = {
-  maxInFlightBytes: 20_000,
-  maxDatagramBytes: 2_000,
+  maxInFlightBytes: 6_000,
+  maxDatagramBytes: 600,
   ackDelayMs: 4,
 };
 
@@ -44,6 +46,7 @@ export class RegionHost {
   #lastConnection = 0;
   #timerDueMs = Number.POSITIVE_INFINITY;
   #timerTurn = 0;
+  #isAwake = false;
   #awake: number[] = [];
   readonly #writing = new Set<number>();
 
@@ -75,6 +78,9 @@ export class RegionHost {
     this.#process = new SimulatedProcess(time);
     const others = regions.filter((region) => region !== this.region);
     const nowMs = (): number => time.nowMs;
+    const note = (what: unknown): void => {
+      if (this.#around.isTraced) this.#around.log(`${this.hostKey}/${life} notes ${JSON.stringify(what)}`);
+    };
     const client: BusClient = new BusClient(
       this.#process,
       [allHostsChannel, nameHostChannel(this.hostKey)],
@@ -94,8 +100,8 @@ export class RegionHost {
       isFull: false,
       published: 0,
       arrived: 0,
-      wake: () => this.#process.after(0.05, () => this.#flush()),
-      note: (note) => this.#around.log(`${this.hostKey}/${life} notes ${JSON.stringify(note)}`),
+      wake: () => this.#wakeUp(),
+      note,
       mustStop: () => this.#around.fail(`${this.hostKey} is to stop`),
     };
     const linkEffects: LinkEffects = {
@@ -105,8 +111,8 @@ export class RegionHost {
         if (closure !== "replaced") this.#around.fail(`${this.hostKey} closes a link (${closure}): ${reason}`);
         this.links.get(id)?.cut([1, 0]);
       },
-      wake: () => this.#process.after(0.05, () => this.#flush()),
-      note: (note) => this.#around.log(`${this.hostKey}/${life} notes ${JSON.stringify(note)}`),
+      wake: () => this.#wakeUp(),
+      note,
     };
     const shared = { maxRooms: 10_000, firstSnapshotId: random.below(2 ** 32), instance: `instance-${this.hostKey}` };
     this.core = new RouterCore(
@@ -121,7 +127,7 @@ export class RegionHost {
       {
         wake: (id) => this.#wake(id),
         closeAfterWrite: (id) => this.#around.fail(`${this.hostKey} refuses connection ${id}`),
-        note: (note) => this.#around.log(`${this.hostKey}/${life} notes ${JSON.stringify(note)}`),
+        note,
       },
       {
         bus: {
@@ -174,9 +180,9 @@ export class RegionHost {
     this.#process.kill();
     this.core = undefined;
     if (this.#busClient !== undefined) this.#bus.disconnect(this.#busClient);
-    for (const each of [...this.links.values()]) each.cut([2, 2]);
     this.links.clear();
     this.#awake = [];
+    this.#isAwake = false;
     this.#timerDueMs = Number.POSITIVE_INFINITY;
     this.#writing.clear();
     for (const worker of this.workers) worker.disconnect();
@@ -198,7 +204,7 @@ export class RegionHost {
 
   dial(region: string): void {
     const { life } = this;
-    this.#process.after(this.#around.random.between(1, 50), () => {
+    this.#process.after(this.#around.random.between(1, 100), () => {
       if (this.life === life) this.#around.dial(this, region);
     });
   }
@@ -209,7 +215,15 @@ export class RegionHost {
     this.#process.after(500, () => this.#tick());
   }
 
+  /** Bus and links say what they have in the same turn. */
+  #wakeUp(): void {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    this.#process.after(0.05, () => this.#flush());
+  }
+
   #flush(): void {
+    this.#isAwake = false;
     this.core?.bus?.flush(this.time.nowMs);
     this.core?.links?.flush(this.time.nowMs);
     this.#plan();
@@ -253,8 +267,13 @@ export class RegionHost {
     const { core } = this;
     if (core === undefined) return;
     core.received(id, bytes, this.time.nowMs);
+    this.#endTurn(core);
+  }
+
+  /** What was read is passed on a turn later. */
+  #endTurn(core: RouterCore): void {
     core.endTurn(this.time.nowMs);
-    core.endTurn(this.time.nowMs);
+    if (core.hasHeld) this.#process.after(0.02, () => this.#endTurn(core));
   }
 
   #wake(id: number): void {

@@ -148,11 +148,11 @@ export class RegionWorker {
   }
 
   /** Asks everybody; answers the uids that have answered, when all have or time is up. */
-  ask(onEnd: (end: string, uids: readonly string[]) => void): void {
+  ask(deadlineMs: number, onEnd: (end: string, uids: readonly string[]) => void): void {
     const uids: string[] = [];
     const id = this.session.openRequest(
-      { onAnswer: (_type, value) => uids.push(value.toString()), onEnd: (end) => onEnd(end, uids.sort()) },
-      this.#time.nowMs + 4_000,
+      { onAnswer: (_type, value) => uids.push(value.toString()), onEnd: (end) => onEnd(end, uids) },
+      deadlineMs,
     );
     this.session.send(encodeRequest(this.uid, id, { type: requests.fetchSockets }));
   }

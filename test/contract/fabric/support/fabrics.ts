@@ -21,10 +21,6 @@ const layouts: readonly Layout[] = [
   { name: "routed", fabric: "routed", hosts: 1, workersPerHost: 4 },
   { name: "routed-2x2", fabric: "routed", hosts: 2, workersPerHost: 2 },
   { name: "routed-3x1", fabric: "routed", hosts: 3, workersPerHost: 1 },
-];
-
-/** Run when it is asked for: joins are not awaited by other regions, as many of the statements would have it. */
-const onRequest: readonly Layout[] = [
   { name: "routed-2x2x1", fabric: "routed", hosts: 4, workersPerHost: 1, regions: 2 },
 ];
 
@@ -43,8 +39,7 @@ export function chooseLayouts(onSeveralHosts: readonly string[] = []): readonly 
 }
 
 function findLayout(name: string): Layout {
-  const known = [...layouts, ...onRequest];
-  const found = known.find((layout) => layout.name === name);
+  const found = layouts.find((layout) => layout.name === name);
   if (found !== undefined) return found;
-  throw new Error(`TEST_FABRIC: there is no ${name}, only ${known.map((layout) => layout.name).join(", ")}`);
+  throw new Error(`TEST_FABRIC: there is no ${name}, only ${layouts.map((layout) => layout.name).join(", ")}`);
 }

@@ -118,12 +118,14 @@ export const knownLimits = {
   },
   "joins that nobody waits for": {
     title: "a client whose connection handler joins a room without waiting is told from when it is connected",
-    fabrics: ["routed-2x2", "routed-3x1"],
-    whatHappens: "other hosts learn of the room a moment later: what they say reaches it once join has resolved",
+    fabrics: ["routed-2x2", "routed-3x1", "routed-2x2x1"],
+    whatHappens:
+      "other hosts learn of the room a moment later: what they say reaches it once join has resolved; other regions learn " +
+      "of it a link's delay after that",
   },
   "early joins that nobody waits for": {
     title: "a room joined in a middleware has its member once that is connected, and not when it is refused",
-    fabrics: ["routed-2x2", "routed-3x1"],
+    fabrics: ["routed-2x2", "routed-3x1", "routed-2x2x1"],
     whatHappens: "that is so of a middleware that waits for join; of another, other hosts learn of it a moment later",
   },
 } satisfies Record<string, KnownLimit>;

@@ -79,6 +79,8 @@ export class Stage {
   #clients: Client[] = [];
   #lastName = 0;
   #lastHost = 0;
+  /** A worker has taken the place of another. */
+  #isWorkerNew = false;
 
   constructor(layout: Layout, options: StageOptions = {}) {
     this.layout = layout;
@@ -192,7 +194,23 @@ export class Stage {
     await client.ready(transport);
     // It may be the first of its worker in a namespace.
     if (nsp !== "/" && nsp !== "/other") await this.#settle();
+    else if (this.#isWorkerNew && (this.layout.regions ?? 1) > 1) await this.#untilKnown(client);
     return client;
+  }
+
+  /** Resolves when all workers find it: other regions learn of a new worker a moment later, and nobody waits for them. */
+  async #untilKnown({ id, nsp }: Client): Promise<void> {
+    const deadlineMs = performance.now() + patienceMs;
+    await Promise.all(
+      this.workers.map(async (worker) => {
+        for (;;) {
+          const found = await worker.of<unknown[]>(nsp, (namespace) => namespace.in(id).fetchSockets());
+          if (found.length > 0) return;
+          if (performance.now() > deadlineMs) throw new Error(`worker ${worker.slot} does not know of ${id}`);
+          await pause(5);
+        }
+      }),
+    );
   }
 
   /** The primary chooses the worker: who landed on the wrong one stays there while others try, and then leaves. */
@@ -236,6 +254,7 @@ export class Stage {
     );
     // It has said hello before it was ready; that may be on its way still.
     while (this.at(worker).process.pid === pid) await pause(1);
+    this.#isWorkerNew = true;
   }
 
   /** A client leaves, and its worker has noticed. */
@@ -273,6 +292,7 @@ export class Stage {
 
   /** All clients leave, and resolves when no worker has a session any more. */
   async dismiss(): Promise<void> {
+    this.#isWorkerNew = false;
     for (const client of this.#clients.splice(0)) client.close();
     await Promise.all(this.workers.map(async (worker) => await worker.process.ask("idle")));
   }
