@@ -123,27 +123,29 @@ class Observer {
       },
       { wake: () => {}, closeAfterWrite: () => {}, note: () => {} },
       {
-        settings: {
-          name: "observer",
-          instance: "run",
-          isServing: true,
-          heartbeatMs,
-          joinMs,
-          unreachableAfterMs: 3_000,
-          maxRooms: 20_000_000,
-          firstSnapshotId: 1,
-          link: { ...link, resendMs: 1_000, maxResendMs: 5_000, ackDelayMs: 4 },
-        },
-        effects: {
-          publish: (channel, payload) => this.sent.push({ channel, payload }) > 0,
-          isFull: false,
-          published: 0,
-          arrived: 0,
-          wake: () => {
-            this.isAwake = true;
+        bus: {
+          settings: {
+            name: "observer",
+            instance: "run",
+            isServing: true,
+            heartbeatMs,
+            joinMs,
+            unreachableAfterMs: 3_000,
+            maxRooms: 20_000_000,
+            firstSnapshotId: 1,
+            link: { ...link, resendMs: 1_000, maxResendMs: 5_000, ackDelayMs: 4 },
           },
-          note: () => {},
-          mustStop: () => {},
+          effects: {
+            publish: (channel, payload) => this.sent.push({ channel, payload }) > 0,
+            isFull: false,
+            published: 0,
+            arrived: 0,
+            wake: () => {
+              this.isAwake = true;
+            },
+            note: () => {},
+            mustStop: () => {},
+          },
         },
       },
     );
