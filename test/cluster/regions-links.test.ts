@@ -92,6 +92,7 @@ describe("two regions of two hosts", { skip, timeout: 120_000 }, () => {
 
   test("nothing of a room crosses while only this region has members", async () => {
     await eu[1].call("join", ["only here"]);
+    const before = await readSent(fleet, (frames) => frames >= crossings);
     const many = 200;
     const said = new Promise<void>((resolve) => {
       let count = 0;
@@ -103,7 +104,11 @@ describe("two regions of two hosts", { skip, timeout: 120_000 }, () => {
     await said;
     // One that does cross, after them: when that is counted, they would be.
     await hearAll(eu[0], "after them");
-    assert.equal(await readFramesOut(fleet, (frames) => frames >= crossings), crossings);
+    const sent = await readSent(fleet, (frames) => frames >= crossings);
+    assert.equal(sent.frames, crossings);
+    // Of 200,000 of the room; heartbeats and what is known of rooms are all the rest.
+    const bytes = sent.bytes - before.bytes;
+    assert.ok(bytes < 20_000, `${bytes} bytes`);
   });
 
   test("what is emitted or asked within the host, or the region, stays there", async () => {
@@ -237,16 +242,20 @@ async function waitForRooms(
     );
 }
 
-/** Frames that the hosts of eu have sent to other regions, by their metrics, which are a second old at most. */
-async function readFramesOut(fleet: RegionFleet, fits: (frames: number) => boolean): Promise<number> {
+/** What the hosts of eu have sent to other regions, by their metrics, which are a second old at most. */
+async function readSent(
+  fleet: RegionFleet,
+  fits: (frames: number) => boolean,
+): Promise<{ readonly frames: number; readonly bytes: number }> {
   for (;;) {
-    let sum = 0;
+    const sent = { frames: 0, bytes: 0 };
     for (const index of [0, 1]) {
-      const host = fleet.host("eu", index);
-      const { body } = await fetchText(`http://127.0.0.1:${host.adminPort}/metrics`);
-      sum += Number(/^signalbox_link_frames_out_total (\d+)/m.exec(body)?.[1]);
+      const { body } = await fetchText(`http://127.0.0.1:${fleet.host("eu", index).adminPort}/metrics`);
+      for (const name of ["frames", "bytes"] as const) {
+        sent[name] += Number(new RegExp(`^signalbox_link_${name}_out_total (\\d+)`, "m").exec(body)?.[1]);
+      }
     }
-    if (fits(sum)) return sum;
+    if (fits(sent.frames)) return sent;
     await pause(50);
   }
 }
