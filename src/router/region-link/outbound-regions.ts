@@ -39,6 +39,8 @@ export interface OutboundParts {
 }
 
 const hostKeyBytes = 4;
+/** A worker that has not read a command by then is held to be stalled, and nobody waits for those. */
+const carryOutMs = 5_000;
 /** What came of joins is announced before it is said that they are done: hardly any waits. */
 const maxSettled = 1_000;
 
@@ -138,8 +140,13 @@ export class OutboundRegions {
     const { session } = region;
     session.noteCarrier(true, nowMs);
     this.#say(link, { type: "link-resume", acked: session.acked, lost: session.lost });
-    // Of commands that the former host has acknowledged, this one is to say what came of them.
-    if (region.expectedRooms.size > 0) this.#mark(region, nowMs);
+    if (region.expectedRooms.size > 0) {
+      // Of commands that a former host has acknowledged, this one is to say what came of them. It does not know of those that
+      // workers still have to read, its own or another host's: until they must have, messages go there in any case.
+      if (region.acceptor !== incarnation) region.settlesFromMs = nowMs + carryOutMs;
+      this.#mark(region, nowMs);
+    }
+    region.acceptor = incarnation;
   }
 
   /** Answers the region whose link it was. */
@@ -181,18 +188,18 @@ export class OutboundRegions {
       case "taken":
       case "want-snapshot":
     }
-    this.#settle(region);
+    this.#settle(region, nowMs);
   }
 
   /** @throws FrameError for what cannot be */
-  hearRouter(region: RegionPort, message: RouterToRouter): void {
+  hearRouter(region: RegionPort, message: RouterToRouter, nowMs: number): void {
     switch (message.type) {
       case "joins-done":
         if (region.settled.length >= maxSettled) {
           throw new FrameError("bad-value", "it says of too many joins that they are done ahead of its announcements");
         }
         region.settled.push(message);
-        this.#settle(region);
+        this.#settle(region, nowMs);
         break;
       case "link-answers":
         if (region.answers && !message.isOn) this.#tellUnreachable(region);
@@ -210,15 +217,16 @@ export class OutboundRegions {
   }
 
   /** What it says of joins holds when the announcements that it names have come. */
-  #settle(region: RegionPort): void {
+  #settle(region: RegionPort, nowMs: number): void {
     for (
       let next = region.settled[0];
       next !== undefined && next.head <= region.view.sequence;
       next = region.settled[0]
     ) {
-      this.#parts.table.wishes.settle(region, next.number);
+      region.joinsDone = Math.max(region.joinsDone, next.number);
       region.settled.shift();
     }
+    if (nowMs >= region.settlesFromMs) this.#parts.table.wishes.settle(region, region.joinsDone);
   }
 
   // Sending.
@@ -294,6 +302,7 @@ export class OutboundRegions {
       region.view.tick(nowMs);
       region.session.tick(nowMs);
       this.#watchLoss(region);
+      if (region.expectedRooms.size > 0) this.#settle(region, nowMs);
       const { absence, region: name } = region;
       if (absence === undefined) continue;
       const { sinceMs, isFromStart, reason } = absence;

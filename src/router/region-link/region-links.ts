@@ -173,7 +173,7 @@ export class RegionLinks {
     const message = readLinkMessage(payload);
     if (message === undefined) return;
     if ("router" in message) {
-      if (region !== undefined) this.#outbound.hearRouter(region, message.router);
+      if (region !== undefined) this.#outbound.hearRouter(region, message.router, nowMs);
       else if (inbound !== undefined) this.#inbound.hearRouter(inbound, message.router, nowMs);
     } else if (region !== undefined) {
       this.#outbound.hear(region, message.bus, nowMs);

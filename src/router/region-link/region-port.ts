@@ -31,6 +31,12 @@ export class RegionPort {
   readonly expectedRooms: ExpectedRooms = new Map();
   /** What it has said of joins, to hold when its announcements up to `head` have come. */
   settled: { readonly number: number; readonly head: number }[] = [];
+  /** Joins up to this number have been carried out there, by what it has said. */
+  joinsDone = 0;
+  /** From when on that holds: whoever has taken the link from another host does not know what that one had passed on. */
+  settlesFromMs = Number.NEGATIVE_INFINITY;
+  /** Incarnation of the router that had the last link. */
+  acceptor: string | undefined;
   givenUpSeen = 0;
   lostSeen = 0;
   isLosing = false;

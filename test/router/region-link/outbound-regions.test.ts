@@ -68,3 +68,29 @@ test("a host that moves to another region is looked for there, whichever says so
   const frames = (link: TestLink): number => harness.readDatagrams(link).flatMap((each) => each.frames).length;
   assert.deepEqual([frames(us), frames(ap)], [0, 1]);
 });
+
+test("a host that has taken the link over does not know what workers still have to read: joins are expected for a while", () => {
+  const harness = new LinkHarness();
+  const worker = harness.router.join("hostAA");
+  worker.read();
+  const [region] = harness.links.regions;
+  const finish = (link: TestLink): void => {
+    complete(harness, link);
+    harness.tell(link, { type: "joins-done", number: region?.joinsSent ?? 0, head: 0 });
+  };
+  const first = harness.dial("us", "us-0");
+  worker.send(encodeCommand(commands.socketsJoin, ["a room"]));
+  harness.close(first);
+  // The same router knows what it has passed on.
+  finish(harness.dial("us", "us-0"));
+  assert.equal(region?.expectedRooms.size, 0);
+  const second = harness.dial("us", "us-0");
+  worker.send(encodeCommand(commands.socketsJoin, ["a room"]));
+  harness.close(second);
+  finish(harness.dial("us", "us-1"));
+  assert.equal(region?.expectedRooms.size, 1);
+  harness.router.tick(4_000);
+  assert.equal(region?.expectedRooms.size, 1);
+  harness.router.tick(6_000);
+  assert.equal(region?.expectedRooms.size, 0);
+});

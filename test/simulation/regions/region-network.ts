@@ -47,6 +47,7 @@ export class RegionNetwork {
   cuts = 0;
   /** What was disturbed last is as it was from then on. */
   disturbedUntilMs = 0;
+  #isMended = false;
   readonly #time: VirtualTime;
   readonly #random: SeededRandom;
   readonly #events: NetworkEvents;
@@ -100,6 +101,7 @@ export class RegionNetwork {
 
   /** Every link can be made again, and nothing lies in wait. */
   mend(): void {
+    this.#isMended = true;
     this.#blockedUntilMs.clear();
     this.#ambush = undefined;
   }
@@ -208,7 +210,9 @@ export class RegionNetwork {
     this.#events.log(`the bus of ${host.hostKey} is cut for ${ms.toFixed(0)} ms`);
     this.#noteDisturbance(ms + noticedAfterMs);
     host.cutBus(ms);
-    this.#time.after(this.#random.between(0, ms), () => this.#moveLinks(this.#random.pick(this.regions) as string));
+    this.#time.after(this.#random.between(0, ms), () => {
+      if (!this.#isMended) this.#moveLinks(this.#random.pick(this.regions) as string);
+    });
   }
 
   /** Links to a region go to another of its hosts from now on; those that there are, are cut. False when it has no other. */
@@ -266,6 +270,7 @@ export class RegionNetwork {
     if (!bus.isUp || bus.hosts.filter(({ isReachable }) => isReachable).length !== neighbours.length) {
       return `${hostKey} does not reach all hosts of its region`;
     }
+    if (!bus.isSettled) return `${hostKey} waits for hosts of its region to take what it has sent`;
     if (!links.isSettled) return `${hostKey} waits for other regions to take what it has sent`;
     if (links.counters.badMessages > 0) return `${hostKey} has read bad messages`;
     for (const { region, link, wantsAll, expectedRooms, answers, members, roomCount } of links.regions) {

@@ -18,7 +18,7 @@ const knownAfterMs = noticedAfterMs + 2_000;
 const settleLimitMs = 12_000;
 /** The longest after which something is sent again over a bus. */
 const restMs = 2_000;
-const lastWordsMs = 300;
+const lastWordsMs = 350;
 const requestLimitMs = 4_000;
 /** A worker's timers, and what its router says with the last answer. */
 const requestMarginMs = 50;
@@ -109,6 +109,8 @@ class RegionRun {
     this.#network.mend();
     this.#forMs(restMs);
     this.#untilRest();
+    // A worker that is busy reads late that it has missed something, and then gives up what it has asked.
+    this.#forMs(lastWordsMs);
     this.#checkCounters();
     this.#probe();
   }
@@ -248,7 +250,9 @@ class RegionRun {
   #checkCounters(): void {
     const lost = this.#network.sum("lostFrames");
     const missed = this.#network.sum("missedFrames");
-    if (this.#network.kills === 0 && lost !== missed) this.#fail(`${lost} frames are lost, and ${missed} were missed`);
+    // A host that took frames and could not pass them on acknowledges them when the link is back on it: another has counted them.
+    const isEqual = lost === missed || (this.#cutsBuses && missed > lost);
+    if (this.#network.kills === 0 && !isEqual) this.#fail(`${lost} frames are lost, and ${missed} were missed`);
     if (!this.#isTight && lost + missed > 0) this.#fail(`${lost} frames are lost, though all would fit`);
   }
 
