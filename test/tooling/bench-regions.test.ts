@@ -157,6 +157,7 @@ describe("results of regions", () => {
     assert.deepEqual(failing([...judgeThroughput([throughput]), ...judgeLatency(latency)]), []);
     const slow = { ...throughput, timesEcho: { median: 0.59, min: 0.5, max: 0.7 } };
     assert.equal(failing(judgeThroughput([slow])).length, 1);
+    assert.deepEqual(judgeThroughput([{ ...slow, payload: 100 }]), []);
     const late = latency.rows.map((row) => (row.delayMs === 80 ? { ...row, addedP50Ms: 3.1 } : row));
     assert.equal(failing(judgeLatency({ rows: late })).length, 1);
   });
