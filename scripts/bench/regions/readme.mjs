@@ -34,7 +34,7 @@ export function renderReadme({ about, windows, throughput, latency, compression 
     "`Plain echo` are two programs of a few lines in the routers' place, which put the same bytes into WebSocket messages of the same length, and look at none of it: the one",
     "passes on what comes, and sends it back; `one way` sends back no more than a link does. `Within one host` is one router between two workers, without a link. All over Unix sockets; ws as it comes, with its masks, which a link leaves",
     `out where nobody can read what passes (\`wss:\`, Unix sockets). Node ${about.node.slice(1)}, ws ${about.ws}, ${about.cpu}, ${about.startedAt.slice(0, 10)}.`,
-    "Most of what the plain programs take are the masks: without them it would do several times as much, and a link to a `ws:` URL, which has them, does about half as much as here.",
+    "Most of what the plain programs take are the masks: without them they would do several times as much, and a link to a `ws:` URL, which has them, does about half as much as here.",
     "",
     "| payload (messages in a batch) | messages per second and core: link | plain echo | one way | within one host | MB/s and core: link | link, share of a plain echo | of one way |",
     "|---|---|---|---|---|---|---|---|",
