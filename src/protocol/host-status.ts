@@ -84,6 +84,7 @@ export interface ReloadStatus {
   readonly restartNeeded: readonly string[];
 }
 
+/** What is known of another region that this host links to. */
 export interface RegionStatus {
   readonly region: string;
   readonly isLinked: boolean;
@@ -96,8 +97,9 @@ export interface RegionStatus {
   /** It gets every message: its rooms are not known yet, or too many. */
   readonly isFlooded: boolean;
   readonly rooms: number;
-  /** What waits for it. */
+  /** What waits for it, or has not been acknowledged. */
   readonly queuedBytes: number;
+  /** Of the last heartbeat; null before the first. */
   readonly roundTripMs: number | null;
 }
 

@@ -1,6 +1,7 @@
 /** What primary and router say to each other over Node's IPC channel: control only, never application messages. */
 
 import type { LinkListenSetting, LinkSetting, LogFormat, LogLevel } from "../config/config.js";
+import type { RegionStatus } from "./host-status.js";
 
 /** How the router writes the host's log. */
 export interface RouterLogSettings {
@@ -175,27 +176,8 @@ export interface LinkCounts {
   readonly silences: number;
 }
 
-/** What is known of another region that this host links to. */
-export interface RegionReport {
-  readonly region: string;
-  readonly isLinked: boolean;
-  /** It has a link back: it answers requests. */
-  readonly answers: boolean;
-  /** Of the host that has taken the link. */
-  readonly hostKey: string | null;
-  /** For how long there has been no link, and why; null while there is one. */
-  readonly absence: { readonly seconds: number; readonly reason: string } | null;
-  /** Its rooms are known; until then, and while it has too many, it gets every message. */
-  readonly isFlooded: boolean;
-  readonly rooms: number;
-  /** What waits for it, or has not been acknowledged. */
-  readonly queuedBytes: number;
-  /** Of the last heartbeat; null before the first. */
-  readonly roundTripMs: number | null;
-}
-
 export interface LinksReport {
-  readonly regions: readonly RegionReport[];
+  readonly regions: readonly RegionStatus[];
   /** Links that others have to this host. */
   readonly accepted: number;
   readonly counts: LinkCounts;
@@ -337,11 +319,11 @@ function isLinksReport(value: unknown): value is LinksReport {
     isFields(counts) &&
     Object.keys(linkCountNames).every((name) => isCount(counts[name])) &&
     Array.isArray(regions) &&
-    regions.every(isRegionReport)
+    regions.every(isRegionStatus)
   );
 }
 
-function isRegionReport(value: unknown): value is RegionReport {
+function isRegionStatus(value: unknown): value is RegionStatus {
   return (
     isFields(value) &&
     typeof value.region === "string" &&

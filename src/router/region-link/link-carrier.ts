@@ -4,8 +4,9 @@
  */
 
 import type { Socket } from "node:net";
+import type { RegionStatus } from "../../protocol/host-status.js";
 import type { LinkIdentity } from "../../protocol/link-handshake.js";
-import type { RegionReport, RouterLinksInit } from "../../protocol/router-messages.js";
+import type { RouterLinksInit } from "../../protocol/router-messages.js";
 import type { LinkProver } from "./handshake.js";
 import type { LinkAcceptor, LinkedHandlers } from "./link-acceptor.js";
 import type { LinkDialler } from "./link-dialler.js";
@@ -175,7 +176,7 @@ export class LinkCarrier {
   }
 
   /** How long a message and its answer take, by region. */
-  describeRegions(links: RegionLinks): RegionReport[] {
+  describeRegions(links: RegionLinks): RegionStatus[] {
     const nowMs = performance.now();
     return [...links.regions].map((region) => ({
       region: region.region,
