@@ -17,12 +17,14 @@ const moreSeeds: ReadonlyMap<string, number> = new Map([["parts-override-news", 
 const isFull = process.env["TEST_SIZE"] === "full";
 /** It takes dozens of seeds until these come to matter: at full size only. */
 const noticedLate = new Set([
+  "bye-ignored",
   "first-snapshot-is-truth",
   "gap-not-noticed",
   "hosts-not-awaited",
   "host-joins-done-too-soon",
   "incomplete-view-trusted",
   "lost-counted-wrong",
+  "nobody-expected",
   "parts-override-news",
   "the-dead-are-waited-for",
   "uncertain-sent-again",

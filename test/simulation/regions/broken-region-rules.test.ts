@@ -7,6 +7,9 @@ import { brokenRegionRules } from "./broken-region-rules.js";
 import { steps } from "./region-histories.js";
 
 const maxSeeds = 200;
+const isFull = process.env["TEST_SIZE"] === "full";
+/** It takes dozens of seeds until these come to matter: at full size only. */
+const noticedLate = new Set(["acked-before-passed-on", "kept-for-a-host-not-told"]);
 
 async function findFailure(broken: string): Promise<number> {
   for (let seed = 1; seed <= maxSeeds; seed++) {
@@ -17,6 +20,7 @@ async function findFailure(broken: string): Promise<number> {
 
 describe("a broken rule of links is noticed, and its replay shows it again", { timeout: 300_000 }, () => {
   for (const { name, what } of brokenRegionRules) {
+    if (noticedLate.has(name) && !isFull) continue;
     test(`${name}: ${what}`, async () => {
       const message = await explainFailure({ seed: await findFailure(name), steps, broken: name, isRegions: true });
       const [, , , , ...args] = /^replay: (.*)$/m.exec(message)?.[1]?.split(" ") ?? [];
