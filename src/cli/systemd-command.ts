@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { type LoadedConfig, loadConfig } from "../config/load-config.js";
 import { configPathVariable } from "../config/resolve-config.js";
-import { configSettings } from "../config/schema.js";
+import { configSettings, pathKeys } from "../config/schema.js";
 import { ConfigError, describeBriefly, UsageError } from "../errors.js";
 import { readPlan } from "../systemd/read-plan.js";
 import { renderFiles, type UnitFiles } from "../systemd/unit-files.js";
@@ -12,6 +12,9 @@ import type { UnitPlan } from "../systemd/unit-plan.js";
 import type { SystemdCommandLine } from "./parse-arguments.js";
 import { explainUnreadable, findInstallation } from "./systemd-installation.js";
 import { checkUnits } from "./systemd-program.js";
+
+/** Settings that name a file which the host reads: every path that is none of these. */
+const fileKeys = pathKeys.filter((key) => !["app", "listen", "runtimeDir"].includes(key));
 
 /** Throws ConfigError with every fault; with `--check`, SignalboxError when systemd finds some, and nothing is written then. */
 export function runSystemdCommand({ flags, configPath, envPath, options, faults }: SystemdCommandLine): number {
@@ -48,7 +51,7 @@ function createPlan(
   }
   const installation = findInstallation({
     appPath: config.app,
-    readFiles: [configFile, config.redisCa].filter((path) => path !== undefined),
+    readFiles: [configFile, ...fileKeys.map((key) => config[key])].filter((path) => typeof path === "string"),
     nodePath: options["--node"],
     signalboxDirectory: options["--signalbox"],
   });

@@ -58,7 +58,7 @@ export function linkSecrets(): ValueKind<readonly string[]> {
     expectation:
       "a list of 1 to 8 secrets, each 32 to 256 printable characters without space or comma, such as `openssl rand -base64 32` gives",
     coerceText: (text) => text.split(",").map((secret) => secret.trim()),
-    render: (secrets) => secrets.map(() => "…").join(","),
+    render: (secrets) => secrets.join(","),
     isSwitch: false,
   };
 }

@@ -8,6 +8,7 @@ import type { SignalboxConfig } from "./config.js";
 import { findJsonFault } from "./json-position.js";
 import { findChangedVariables, replaceVariables, type Variables } from "./reload-variables.js";
 import { type ConfigSources, configPathVariable, type ResolvedConfig, resolveConfig } from "./resolve-config.js";
+import { pathKeys } from "./schema.js";
 
 /** What is taken from variables that belong to others: systemd, the login session, the terminal. */
 export interface RuntimeEnvironment {
@@ -144,16 +145,10 @@ function readConfigFile(path: string, givenBy: string): { values: Record<string,
 
 /** A path in the file is relative to the file, so that the host can be started from anywhere; others to `cwd`. */
 function makePathsAbsolute({ config, origins }: ResolvedConfig, cwd: string): SignalboxConfig {
-  const makeAbsolute = (key: "app" | "listen" | "redisCa" | "runtimeDir"): string | undefined => {
+  const paths = pathKeys.flatMap((key) => {
     const { source, name } = origins[key];
     const path = config[key];
-    return path === undefined ? undefined : resolve(source === "file" ? dirname(name) : cwd, path);
-  };
-  return {
-    ...config,
-    app: makeAbsolute("app"),
-    listen: makeAbsolute("listen"),
-    redisCa: makeAbsolute("redisCa"),
-    runtimeDir: makeAbsolute("runtimeDir"),
-  };
+    return typeof path === "string" ? [[key, resolve(source === "file" ? dirname(name) : cwd, path)]] : [];
+  });
+  return { ...config, ...(Object.fromEntries(paths) as Partial<SignalboxConfig>) };
 }

@@ -506,3 +506,8 @@ function completeSetting([key, definition]: [string, SettingDefinition]): Settin
 
 /** Every setting, in the order of the help and of the README. */
 export const configSettings: readonly Setting[] = Object.entries(definitions).map(completeSetting);
+
+/** Settings that are paths of files or directories. */
+export const pathKeys: readonly SettingKey[] = configSettings
+  .filter(({ kind }) => kind.isPath === true)
+  .map(({ key }) => key as SettingKey);

@@ -14,6 +14,8 @@ export interface ValueKind<T> {
   render(value: T): string;
   /** Stands for true when the flag is given without a value. */
   readonly isSwitch: boolean;
+  /** The path of a file or directory, which may be relative to where it was given. */
+  readonly isPath?: true;
 }
 
 function keepText(text: string): unknown {
@@ -76,7 +78,7 @@ export function path(): ValueKind<string> {
     .string()
     .min(1)
     .refine((text) => !text.includes("\0"));
-  return { ...plain, schema, expectation: "a path" };
+  return { ...plain, schema, expectation: "a path", isPath: true };
 }
 
 /** Permission bits of a file, written in octal; a JSON file has no octal numbers, so there it is a string too. */

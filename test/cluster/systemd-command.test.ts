@@ -87,6 +87,27 @@ describe("signalbox systemd", { concurrency: 3 }, () => {
     assert.match(stdout, /^BindReadOnlyPaths=\/home\/ann\/ca\.pem$/m);
   });
 
+  test("takes over the secrets of links, and lets the service see their certificates", async () => {
+    const secrets = ["first", "second"].map((name) => name.padEnd(32, "x")).join(",");
+    const links = ["--region", "eu", "--links", "us=wss://us.example.com/signalbox/link"];
+    const files = [
+      "--link-ca",
+      "/home/ann/ca.pem",
+      "--link-certificate",
+      "/home/ann/a.pem",
+      "--link-key",
+      "/home/ann/a.key",
+    ];
+    const args = ["systemd", "--app", "/srv/chat/app.js", ...links, ...files, ...elsewhere];
+    const { stdout, stderr } = await runCli(args, { SIGNALBOX_LINK_SECRETS: secrets });
+    assert.ok(stdout.includes(`\nSIGNALBOX_LINK_SECRETS=${secrets}\n`), stderr);
+    const seen = stdout.match(/^BindReadOnlyPaths=.*$/gm);
+    assert.deepEqual(
+      seen,
+      ["a.key", "a.pem", "ca.pem"].map((name) => `BindReadOnlyPaths=/home/ann/${name}`),
+    );
+  });
+
   test("says every fault, of the settings and of its own flags", async () => {
     const { code, stderr } = await runCli(["systemd", "--port", "x", "--out"]);
     assert.equal(code, 2);

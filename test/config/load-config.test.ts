@@ -111,6 +111,16 @@ describe("relative paths", () => {
     assert.equal(fromFile.listen, join(directory, "public.sock"));
     assert.equal(fromFile.runtimeDir, join(directory, "run"));
 
+    const linked = writeConfig(
+      "links.json",
+      '{ "linkCa": "ca.pem", "linkCertificate": "own.pem", "linkKey": "own.key" }',
+    );
+    const { linkCa, linkCertificate, linkKey } = loadConfig({ flags: {}, configPath: linked, environment: {} }).config;
+    assert.deepEqual(
+      [linkCa, linkCertificate, linkKey],
+      ["ca.pem", "own.pem", "own.key"].map((name) => join(directory, name)),
+    );
+
     const environment = { SIGNALBOX_RUNTIME_DIR: "run", SIGNALBOX_LISTEN: "/run/public.sock" };
     const overridden = loadConfig({ flags: { "--app": "../app.js" }, configPath, environment, cwd: "/srv/x" }).config;
     assert.equal(overridden.app, "/srv/app.js");
