@@ -128,15 +128,12 @@ class StockRedisFabric extends StockFabric {
 
 class RoutedFabric implements HostFabric {
   readonly #hostKey: string;
-  readonly #restartBackoffMaxMs: number;
   readonly #supervisor: RouterSupervisor;
   readonly #metrics: RouterMetrics;
   readonly #fabricMetrics: FabricMetrics;
   readonly #bus: { readonly state: BusState; readonly metrics: BusMetrics } | undefined;
   readonly #linkMetrics: LinkMetrics | undefined;
   readonly #log: Logger;
-  /** Undefined without links. */
-  #linkSecrets: readonly string[] | undefined;
   #links: LinksStatus | null = null;
   #lostFrames = 0;
 
@@ -144,13 +141,11 @@ class RoutedFabric implements HostFabric {
     const { config, hostKey, routerSocketPath, routerLog, log, metrics, onFailed } = surroundings;
     this.#hostKey = hostKey;
     this.#log = log;
-    this.#restartBackoffMaxMs = config.restartBackoffMaxMs;
     const bus = readBusInit(config);
     if (bus !== null) {
       this.#bus = { state: new BusState(performance.now()), metrics: new BusMetrics(metrics.registry) };
     }
     const links = readLinksInit(config);
-    this.#linkSecrets = links?.secrets;
     if (links !== null) {
       this.#linkMetrics = new LinkMetrics(metrics.registry);
       warnOfPlainLinks(links, log);
@@ -171,7 +166,7 @@ class RoutedFabric implements HostFabric {
           bus,
           links,
         },
-        restart: { backoffMinMs: config.restartBackoffMinMs, backoffMaxMs: config.restartBackoffMaxMs },
+        restart: readBackoff(config),
       },
       log,
       log.child({ router: true }),
@@ -212,7 +207,7 @@ class RoutedFabric implements HostFabric {
   }
 
   isHealthy(nowMs: number): boolean {
-    return isRouterExpected(this.#supervisor.absentSinceMs, this.#restartBackoffMaxMs, nowMs);
+    return isRouterExpected(this.#supervisor.absentSinceMs, this.#supervisor.backoff.backoffMaxMs, nowMs);
   }
 
   describeRouter(nowMs: number): RouterStatus {
@@ -243,11 +238,9 @@ class RoutedFabric implements HostFabric {
     if (!this.#supervisor.takeLink(socket, received)) answerAndClose(socket, 503, "there is no router");
   }
 
-  adopt({ linkSecrets }: SignalboxConfig): void {
-    if (this.#linkSecrets === undefined || linkSecrets === undefined) return;
-    if (linkSecrets.join() === this.#linkSecrets.join()) return;
-    this.#linkSecrets = linkSecrets;
-    this.#supervisor.setLinkSecrets(linkSecrets);
+  adopt(config: SignalboxConfig): void {
+    this.#supervisor.setBackoff(readBackoff(config));
+    if (config.linkSecrets === undefined || !this.#supervisor.setLinkSecrets(config.linkSecrets)) return;
     this.#log.info("linkSecrets have changed: links from now on prove the new ones, and those that there are stay");
   }
 
@@ -273,6 +266,10 @@ class RoutedFabric implements HostFabric {
     this.#bus?.state.note(report.bus, before?.bus ?? undefined, performance.now());
     this.#bus?.metrics.note(before?.bus ?? undefined, report.bus);
   }
+}
+
+function readBackoff(config: SignalboxConfig): { readonly backoffMinMs: number; readonly backoffMaxMs: number } {
+  return { backoffMinMs: config.restartBackoffMinMs, backoffMaxMs: config.restartBackoffMaxMs };
 }
 
 function readSlot(place: string): number | undefined {

@@ -53,8 +53,9 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   /** Some router has found this host's key to be free: it is this host's since then. */
   #hasJoined = false;
   #settleStart: (() => void) | undefined;
-  /** Brought by a reload, in place of those of the settings. */
+  /** Of the settings, or as a reload has brought them. Undefined without links. */
   #linkSecrets: readonly string[] | undefined;
+  #backoff: RouterSupervisorSettings["restart"];
 
   /**
    * @param log for what happens to the router
@@ -63,6 +64,8 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   constructor(settings: RouterSupervisorSettings, log: RouterLogSink, output: RouterLogSink) {
     super();
     this.#settings = settings;
+    this.#linkSecrets = settings.init.links?.secrets;
+    this.#backoff = settings.restart;
     this.#log = log;
     this.#output = output;
   }
@@ -130,10 +133,21 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
     if (this.#isToldOfChanges) this.#router?.send({ type: "router:forget", place });
   }
 
-  /** Links that are made from now on prove these; those that there are stay. */
-  setLinkSecrets(secrets: readonly string[]): void {
+  /** Links that are made from now on prove these; those that there are stay. Answers whether they are others; without links, none are. */
+  setLinkSecrets(secrets: readonly string[]): boolean {
+    if (this.#linkSecrets === undefined || this.#linkSecrets.join() === secrets.join()) return false;
     this.#linkSecrets = secrets;
     if (this.#isToldOfChanges) this.#router?.send({ type: "router:link-secrets", secrets });
+    return true;
+  }
+
+  /** How long a restart waits; the one that waits already is not changed. */
+  get backoff(): RouterSupervisorSettings["restart"] {
+    return this.#backoff;
+  }
+
+  setBackoff(backoff: RouterSupervisorSettings["restart"]): void {
+    this.#backoff = backoff;
   }
 
   /** Gives the router a connection that is not read any more. False when there is none. */
@@ -234,8 +248,8 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
   }
 
   #restart(readyForMs: number | undefined, cause: string): void {
-    const { restart } = this.#settings;
-    const { delayMs, history } = planRouterRestart({ settings: restart, history: this.#history, readyForMs });
+    const settings = this.#backoff;
+    const { delayMs, history } = planRouterRestart({ settings, history: this.#history, readyForMs });
     this.#history = history;
     this.#restarts++;
     this.emit("restarting");
@@ -252,7 +266,7 @@ export class RouterSupervisor extends EventEmitter<RouterSupervisorEvents> {
     if (this.#failedStarts === failedStartsUntilAlarm && readyForMs === undefined) {
       this.#log.error(
         `the router could not be started ${failedStartsUntilAlarm} times in a row (the last: ${cause}): each worker serves ` +
-          `its own clients, and messages between workers do not arrive. It is tried again every ${restart.backoffMaxMs} ms`,
+          `its own clients, and messages between workers do not arrive. It is tried again every ${settings.backoffMaxMs} ms`,
       );
     }
     this.#restartTimer = setTimeout(() => this.#fork(), delayMs);

@@ -167,6 +167,18 @@ test("a router that cannot even be loaded is tried again and again, later each t
   assert.equal(supervisor.state, "ended");
 });
 
+test("how long restarts wait can be changed while it runs, as a reload does", async () => {
+  supervise(join(directory, "missing.js"), { backoffMinMs: 20 });
+  void supervisor.start();
+  await nextEvent("ended");
+  supervisor.setBackoff({ backoffMinMs: 70, backoffMaxMs: 70 });
+  while (supervisor.restarts < 3) await nextEvent("ended");
+  const waits = lines.flatMap((line) => /started again in (\d+) ms/.exec(line)?.[1] ?? []);
+  assert.deepEqual(waits, ["20", "70", "70"]);
+  assert.equal(supervisor.backoff.backoffMaxMs, 70);
+  await supervisor.stop();
+});
+
 test("a stopped supervisor starts none", async () => {
   supervise(realRouter);
   await supervisor.start();
